@@ -1,0 +1,221 @@
+#include "base/queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/event.h"
+#include "base/fork.h"
+
+enum { KEPT_LOG_LINES = 1024 };
+
+struct coord_queue {
+  atomic_int refs;
+  unsigned generation;
+  pthread_mutex_t lock;
+  pthread_cond_t come; /* an event has come, or somebody called wake */
+  coord__list events;
+  coord__list logs;
+  size_t log_count;
+  size_t waiting;    /* threads in coord__queue_next */
+  uint64_t wakes;    /* calls of wake that nobody has used up yet, as a count of epochs */
+  bool wake_pending; /* wake came while nobody waited */
+  bool shut;
+  bool fd_used;  /* somebody polls the descriptor: only then it is kept up to date */
+  bool fd_raised;
+  int fd;
+};
+
+coord_code coord__queue_new(coord_queue **out, coord_error **err) {
+  coord_queue *q = coord__calloc(1, sizeof *q);
+  if (q == NULL) return coord__no_memory(err);
+  q->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (q->fd < 0) {
+    coord_code code = errno == ENOMEM ? COORD_NO_MEMORY : COORD_EXHAUSTED;
+    coord__fail(err, code, "no descriptor for a queue: %s", strerror(errno));
+    coord__free(q);
+    return code;
+  }
+  atomic_init(&q->refs, 1);
+  q->generation = coord__fork_generation();
+  pthread_mutex_init(&q->lock, NULL);
+  pthread_condattr_t attr;
+  pthread_condattr_init(&attr);
+  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  pthread_cond_init(&q->come, &attr);
+  pthread_condattr_destroy(&attr);
+  coord__list_init(&q->events);
+  coord__list_init(&q->logs);
+  *out = q;
+  return COORD_OK;
+}
+
+bool coord__queue_forked(const coord_queue *q) {
+  return q->generation != coord__fork_generation();
+}
+
+coord_queue *coord__queue_retain(coord_queue *q) {
+  atomic_fetch_add_explicit(&q->refs, 1, memory_order_relaxed);
+  return q;
+}
+
+static void free_events(coord__list *events) {
+  for (coord__list *node; (node = coord__list_pop(events)) != NULL;) {
+    coord_event_free(COORD__CONTAINER(node, coord_event, link));
+  }
+}
+
+void coord__queue_release(coord_queue *q) {
+  if (atomic_fetch_sub_explicit(&q->refs, 1, memory_order_acq_rel) > 1) return;
+  free_events(&q->events);
+  close(q->fd);
+  if (!coord__queue_forked(q)) {
+    /* In a forked child a thread that is no more may "hold" these. */
+    pthread_cond_destroy(&q->come);
+    pthread_mutex_destroy(&q->lock);
+  }
+  coord__free(q);
+}
+
+/* The descriptor is readable exactly while events wait or a wake is pending. Lock held. */
+static void update_fd(coord_queue *q) {
+  if (!q->fd_used) return;
+  bool raise = !coord__list_empty(&q->events);
+  if (raise == q->fd_raised) return;
+  uint64_t one = 1;
+  ssize_t n = raise ? write(q->fd, &one, sizeof one) : read(q->fd, &one, sizeof one);
+  if (n == (ssize_t)sizeof one) q->fd_raised = raise;
+}
+
+static void note_taken(coord_queue *q, coord_event *event) {
+  if (!coord__list_linked(&event->log_link)) return;
+  coord__list_remove(&event->log_link);
+  q->log_count--;
+}
+
+/* Keep only the newest LOG events; those cut are moved to `cut`. Lock held. */
+static void bound_logs(coord_queue *q, coord__list *cut) {
+  while (q->log_count > KEPT_LOG_LINES) {
+    coord_event *oldest = COORD__CONTAINER(q->logs.next, coord_event, log_link);
+    note_taken(q, oldest);
+    coord__list_remove(&oldest->link);
+    coord__list_append(cut, &oldest->link);
+  }
+}
+
+void coord__queue_push(coord_queue *q, coord__list *events) {
+  coord__list cut;
+  coord__list_init(&cut);
+  pthread_mutex_lock(&q->lock);
+  if (q->shut) {
+    coord__list_splice(&cut, events);
+  } else {
+    size_t n = 0;
+    for (coord__list *node = events->next; node != events; node = node->next, n++) {
+      coord_event *event = COORD__CONTAINER(node, coord_event, link);
+      if (event->type != COORD_EVENT_LOG) continue;
+      coord__list_append(&q->logs, &event->log_link);
+      q->log_count++;
+    }
+    coord__list_splice(&q->events, events);
+    bound_logs(q, &cut);
+    update_fd(q);
+    if (q->waiting > 0) {
+      if (n > 1 && q->waiting > 1) {
+        pthread_cond_broadcast(&q->come);
+      } else {
+        pthread_cond_signal(&q->come);
+      }
+    }
+  }
+  pthread_mutex_unlock(&q->lock);
+  free_events(&cut);
+}
+
+int coord__queue_fd(coord_queue *q) {
+  pthread_mutex_lock(&q->lock);
+  q->fd_used = true;
+  update_fd(q);
+  pthread_mutex_unlock(&q->lock);
+  return q->fd;
+}
+
+/* Lock held. */
+static coord_event *take(coord_queue *q) {
+  coord__list *node = coord__list_pop(&q->events);
+  if (node == NULL) return NULL;
+  coord_event *event = COORD__CONTAINER(node, coord_event, link);
+  note_taken(q, event);
+  return event;
+}
+
+static bool wait_until(coord_queue *q, int64_t deadline_ns) {
+  if (deadline_ns < 0) return pthread_cond_wait(&q->come, &q->lock) == 0;
+  struct timespec at = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
+  return pthread_cond_timedwait(&q->come, &q->lock, &at) == 0;
+}
+
+coord_event *coord__queue_next(coord_queue *q, int32_t timeout_ms) {
+  int64_t deadline_ns = -1;
+  if (timeout_ms > 0) deadline_ns = coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
+  coord__queue_retain(q);
+  pthread_mutex_lock(&q->lock);
+  coord_event *event = take(q);
+  if (event == NULL && timeout_ms != 0 && q->wake_pending) {
+    q->wake_pending = false;
+  } else if (event == NULL && timeout_ms != 0) {
+    uint64_t epoch = q->wakes;
+    q->waiting++;
+    while ((event = take(q)) == NULL && !q->shut && epoch == q->wakes) {
+      if (!wait_until(q, deadline_ns)) {
+        event = take(q);
+        break;
+      }
+    }
+    q->waiting--;
+  }
+  update_fd(q);
+  pthread_mutex_unlock(&q->lock);
+  coord__queue_release(q);
+  return event;
+}
+
+size_t coord__queue_drain(coord_queue *q, coord_event **out, size_t max) {
+  size_t n = 0;
+  pthread_mutex_lock(&q->lock);
+  while (n < max && (out[n] = take(q)) != NULL) n++;
+  update_fd(q);
+  pthread_mutex_unlock(&q->lock);
+  return n;
+}
+
+void coord__queue_wake(coord_queue *q) {
+  pthread_mutex_lock(&q->lock);
+  if (q->waiting > 0) {
+    q->wakes++;
+    pthread_cond_broadcast(&q->come);
+  } else {
+    q->wake_pending = true;
+  }
+  pthread_mutex_unlock(&q->lock);
+}
+
+void coord__queue_shut(coord_queue *q) {
+  coord__list discarded;
+  coord__list_init(&discarded);
+  pthread_mutex_lock(&q->lock);
+  q->shut = true;
+  coord__list_splice(&discarded, &q->events);
+  coord__list_init(&q->logs);
+  q->log_count = 0;
+  pthread_cond_broadcast(&q->come);
+  pthread_mutex_unlock(&q->lock);
+  free_events(&discarded);
+}

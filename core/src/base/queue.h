@@ -1,0 +1,30 @@
+/* The queue object, for the code that delivers to it. */
+#ifndef COORD_BASE_QUEUE_H
+#define COORD_BASE_QUEUE_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "coord/queue.h"
+
+coord_code coord__queue_new(coord_queue **out, coord_error **err);
+coord_queue *coord__queue_retain(coord_queue *q);
+void coord__queue_release(coord_queue *q);
+
+/* Deliver a list of events and empty it. Events for a queue that its owner has freed are freed.
+ * Of LOG events only the newest 1,024 are kept. Any thread. */
+void coord__queue_push(coord_queue *q, coord__list *events);
+
+/* As the public functions, without the checks of arguments. */
+int coord__queue_fd(coord_queue *q);
+coord_event *coord__queue_next(coord_queue *q, int32_t timeout_ms);
+size_t coord__queue_drain(coord_queue *q, coord_event **out, size_t max);
+void coord__queue_wake(coord_queue *q);
+
+/* The owner is gone: discard what waits and what comes. Waiters return. */
+void coord__queue_shut(coord_queue *q);
+
+/* True when the queue was opened before a fork that made this process. */
+bool coord__queue_forked(const coord_queue *q);
+
+#endif
