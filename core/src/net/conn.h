@@ -1,0 +1,39 @@
+/* An open byte stream to a server, whatever carries it. I/O thread only. */
+#ifndef COORD_NET_CONN_H
+#define COORD_NET_CONN_H
+
+#include <stddef.h>
+
+#include "net/loop.h"
+
+typedef enum coord__io_status {
+  COORD__IO_OK,
+  COORD__IO_AGAIN,  /* nothing now; wait for the descriptor */
+  COORD__IO_END,    /* the peer has closed */
+  COORD__IO_FAILED  /* errno says why */
+} coord__io_status;
+
+typedef struct coord__conn coord__conn;
+
+/* One implementation per carrier: plain sockets here, TLS through the library that dialled. */
+typedef struct coord__conn_ops {
+  coord__io_status (*recv)(coord__conn *conn, void *p, size_t n, size_t *got);
+  coord__io_status (*send)(coord__conn *conn, const void *p, size_t n, size_t *sent);
+  void (*close)(coord__conn *conn);
+} coord__conn_ops;
+
+struct coord__conn {
+  const coord__conn_ops *ops;
+  coord__loop *loop;
+  coord__io io;     /* whoever owns the connection sets io.ready */
+  void *owner;      /* and this */
+  coord__fd_entry fd_entry;
+};
+
+/* Take over a connected socket. On failure the descriptor stays the caller's. */
+coord__conn *coord__conn_plain(coord__loop *loop, int fd);
+
+/* Stop watching, close and free. */
+void coord__conn_close(coord__conn *conn);
+
+#endif

@@ -1,0 +1,264 @@
+#include "net/dial.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+/* One for the loop: libcurl's multi handle, driven by the loop's epoll and timers. */
+typedef struct dialer {
+  coord__loop *loop;
+  CURLM *multi;
+  coord__timer timer;
+  coord__idle check; /* look for finished dials outside of libcurl's callbacks */
+} dialer;
+
+typedef struct dial_socket {
+  coord__io io;
+  dialer *owner;
+} dial_socket;
+
+struct coord__dial {
+  dialer *owner;
+  CURL *easy;
+  coord__dialed_fn done;
+  void *user;
+  int tcp_user_timeout_ms;
+  char error[CURL_ERROR_SIZE];
+};
+
+/* ---- driving libcurl from the loop ---- */
+
+static void act(dialer *d, curl_socket_t fd, int mask) {
+  int running;
+  curl_multi_socket_action(d->multi, fd, mask, &running);
+  coord__loop_defer(d->loop, &d->check);
+}
+
+static void on_socket(coord__io *io, uint32_t events) {
+  dial_socket *s = COORD__CONTAINER(io, dial_socket, io);
+  int mask = 0;
+  if (events & (EPOLLIN | EPOLLHUP)) mask |= CURL_CSELECT_IN;
+  if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
+  if (events & EPOLLERR) mask |= CURL_CSELECT_ERR;
+  act(s->owner, io->fd, mask);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *assigned) {
+  (void)easy;
+  dialer *d = user;
+  dial_socket *s = assigned;
+  if (what == CURL_POLL_REMOVE) {
+    if (s != NULL) {
+      coord__io_set(d->loop, &s->io, 0);
+      curl_multi_assign(d->multi, fd, NULL);
+      coord__free(s);
+    }
+    return 0;
+  }
+  if (s == NULL) {
+    s = coord__calloc(1, sizeof *s);
+    if (s == NULL) return -1;
+    s->owner = d;
+    s->io = (coord__io){.fd = fd, .ready = on_socket};
+    curl_multi_assign(d->multi, fd, s);
+  }
+  uint32_t events = 0;
+  if (what & CURL_POLL_IN) events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) events |= EPOLLOUT;
+  return coord__io_set(d->loop, &s->io, events) ? 0 : -1;
+}
+
+static int watch_timer(CURLM *multi, long timeout_ms, void *user) {
+  (void)multi;
+  dialer *d = user;
+  if (timeout_ms < 0) {
+    coord__timer_stop(d->loop, &d->timer);
+    return 0;
+  }
+  int64_t at = coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
+  return coord__timer_set(d->loop, &d->timer, at) ? 0 : -1;
+}
+
+static void on_timer(coord__timer *timer) {
+  act(COORD__CONTAINER(timer, dialer, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* ---- the end of a dial ---- */
+
+static void free_dial(coord__dial *dial) {
+  curl_multi_remove_handle(dial->owner->multi, dial->easy);
+  curl_easy_cleanup(dial->easy);
+  coord__free(dial);
+}
+
+static coord_code code_of(CURLcode rc) {
+  switch (rc) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return COORD_TIMEOUT;
+    case CURLE_OUT_OF_MEMORY:
+      return COORD_NO_MEMORY;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return COORD_INVALID;
+    default:
+      return COORD_UNAVAILABLE;
+  }
+}
+
+static void tune(int fd, int tcp_user_timeout_ms) {
+  /* Best effort: a unix socket knows none of these. */
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  if (tcp_user_timeout_ms > 0) {
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &tcp_user_timeout_ms, sizeof tcp_user_timeout_ms);
+  }
+}
+
+/* The connected socket as our own descriptor: libcurl closes its copy with the handle. */
+static coord__conn *take_over(coord__dial *dial, coord_error **err) {
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(dial->easy, CURLINFO_ACTIVESOCKET, &fd);
+  int own = fd == CURL_SOCKET_BAD ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (own < 0) {
+    coord__fail(err, COORD_EXHAUSTED, "no descriptor for a connection: %s", strerror(errno));
+    return NULL;
+  }
+  tune(own, dial->tcp_user_timeout_ms);
+  coord__conn *conn = coord__conn_plain(dial->owner->loop, own);
+  if (conn == NULL) {
+    close(own);
+    coord__no_memory(err);
+  }
+  return conn;
+}
+
+static void finish(coord__dial *dial, CURLcode rc) {
+  coord_error *err = NULL;
+  coord__conn *conn = NULL;
+  coord_code code = COORD_OK;
+  if (rc == CURLE_OK) {
+    conn = take_over(dial, &err);
+    if (conn == NULL) code = err != NULL ? err->code : COORD_NO_MEMORY;
+  } else {
+    code = coord__fail(&err, code_of(rc), "cannot connect: %s",
+                       dial->error[0] != '\0' ? dial->error : curl_easy_strerror(rc));
+  }
+  coord__dialed_fn done = dial->done;
+  void *user = dial->user;
+  free_dial(dial);
+  done(user, conn, code, err);
+}
+
+static void check_finished(coord__idle *idle) {
+  dialer *d = COORD__CONTAINER(idle, dialer, check);
+  int left;
+  for (CURLMsg *msg; (msg = curl_multi_info_read(d->multi, &left)) != NULL;) {
+    if (msg->msg != CURLMSG_DONE) continue;
+    coord__dial *dial = NULL;
+    CURLcode rc = msg->data.result;
+    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&dial);
+    finish(dial, rc);
+  }
+}
+
+/* ---- the dialer ---- */
+
+static void destroy_dialer(void *shared) {
+  dialer *d = shared;
+  curl_multi_cleanup(d->multi);
+  coord__timer_stop(d->loop, &d->timer);
+  coord__idle_cancel(&d->check);
+  coord__free(d);
+}
+
+void coord__dial_prepare(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+static dialer *get_dialer(coord__loop *loop) {
+  dialer *d = coord__loop_get_shared(loop);
+  if (d != NULL) return d;
+  d = coord__calloc(1, sizeof *d);
+  if (d == NULL) return NULL;
+  d->multi = curl_multi_init();
+  if (d->multi == NULL) {
+    coord__free(d);
+    return NULL;
+  }
+  d->loop = loop;
+  d->timer.fire = on_timer;
+  d->check.run = check_finished;
+  curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+  curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
+  curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, watch_timer);
+  curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d);
+  coord__loop_set_shared(loop, d, destroy_dialer);
+  return d;
+}
+
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *a) {
+  (void)user;
+  (void)purpose;
+  return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static void configure(coord__dial *dial, const coord__dial_target *t) {
+  CURL *e = dial->easy;
+  char url[512];
+  bool ipv6 = t->unix_path == NULL && strchr(t->host, ':') != NULL;
+  snprintf(url, sizeof url, ipv6 ? "http://[%s]:%d" : "http://%s:%d",
+           t->unix_path != NULL ? "localhost" : t->host, t->unix_path != NULL ? 80 : t->port);
+  curl_easy_setopt(e, CURLOPT_URL, url);
+  curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
+  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  /* Without it the end of a dial waits for the resolver's thread, for seconds. */
+  curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)t->timeout_ms);
+  curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
+  curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  /* Set even when empty: otherwise libcurl reads the environment. */
+  curl_easy_setopt(e, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : "");
+  curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
+  curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (t->unix_path != NULL) curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, t->unix_path);
+  /* What failed to connect must be resolved anew: addresses move. */
+  curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+  curl_easy_setopt(e, CURLOPT_ERRORBUFFER, dial->error);
+  curl_easy_setopt(e, CURLOPT_PRIVATE, dial);
+}
+
+coord__dial *coord__dial_start(coord__loop *loop, const coord__dial_target *target,
+                               coord__dialed_fn done, void *user) {
+  dialer *d = get_dialer(loop);
+  if (d == NULL) return NULL;
+  coord__dial *dial = coord__calloc(1, sizeof *dial);
+  if (dial == NULL) return NULL;
+  dial->easy = curl_easy_init();
+  if (dial->easy == NULL) {
+    coord__free(dial);
+    return NULL;
+  }
+  dial->owner = d;
+  dial->done = done;
+  dial->user = user;
+  dial->tcp_user_timeout_ms = target->tcp_user_timeout_ms;
+  configure(dial, target);
+  if (curl_multi_add_handle(d->multi, dial->easy) != CURLM_OK) {
+    curl_easy_cleanup(dial->easy);
+    coord__free(dial);
+    return NULL;
+  }
+  return dial;
+}
+
+void coord__dial_cancel(coord__dial *dial) { free_dial(dial); }

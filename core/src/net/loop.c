@@ -1,0 +1,388 @@
+#include "net/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fork.h"
+#include "net/dial.h"
+
+enum { SCRATCH_BYTES = 256 * 1024, STACK_BYTES = 1024 * 1024, MAX_READY = 64 };
+
+struct coord__loop {
+  atomic_int refs; /* once 0 it stays 0 */
+  bool stopping;
+  int epoll_fd;
+  int wake_fd;
+  coord__io wake_io;
+  atomic_bool sleeping;
+  _Atomic(coord__job *) jobs; /* newest first */
+  coord__job stop_job;
+  coord__heap timers;
+  coord__list idle;
+  coord__list fds;
+  int64_t now_ns;
+  pthread_mutex_t round; /* held by the I/O thread except while it sleeps */
+  struct epoll_event ready[MAX_READY];
+  int ready_count;
+  uint8_t *scratch;
+  void *shared;
+  void (*destroy_shared)(void *);
+};
+
+static pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
+static coord__loop *engine;
+/* In a forked child: what the parent's engine was. Kept reachable, never used. */
+static coord__loop *orphan;
+
+/* Threads that have ended are joined: by the next one that ends, the last one when the library is
+ * unloaded or the program exits. */
+static atomic_int ending; /* engines that nobody holds, whose thread still runs */
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+static pthread_t last_thread;
+static bool has_last_thread;
+
+/* ---- jobs ---- */
+
+void coord__loop_post(coord__loop *loop, coord__job *job) {
+  coord__job *head = atomic_load_explicit(&loop->jobs, memory_order_relaxed);
+  do {
+    job->next = head;
+  } while (!atomic_compare_exchange_weak(&loop->jobs, &head, job));
+  if (atomic_load(&loop->sleeping) && atomic_exchange(&loop->sleeping, false)) {
+    uint64_t one = 1;
+    while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+  }
+}
+
+static void run_jobs(coord__loop *loop) {
+  coord__job *newest = atomic_exchange(&loop->jobs, NULL);
+  coord__job *oldest = NULL;
+  while (newest != NULL) {
+    coord__job *next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  while (oldest != NULL) {
+    coord__job *next = oldest->next;
+    oldest->run(oldest);
+    oldest = next;
+  }
+}
+
+static void on_wake(coord__io *io, uint32_t events) {
+  (void)events;
+  uint64_t count;
+  while (read(io->fd, &count, sizeof count) < 0 && errno == EINTR) {
+  }
+}
+
+static void run_stop(coord__job *job) { COORD__CONTAINER(job, coord__loop, stop_job)->stopping = true; }
+
+/* ---- descriptors, timers, idle work ---- */
+
+bool coord__io_set(coord__loop *loop, coord__io *io, uint32_t events) {
+  if (events == io->events) return true;
+  struct epoll_event ev = {.events = events, .data.ptr = io};
+  int how = EPOLL_CTL_MOD;
+  if (io->events == 0) how = EPOLL_CTL_ADD;
+  if (events == 0) {
+    how = EPOLL_CTL_DEL;
+    /* What this round has collected for it must not be reported any more. */
+    for (int i = 0; i < loop->ready_count; i++) {
+      if (loop->ready[i].data.ptr == io) loop->ready[i].data.ptr = NULL;
+    }
+  }
+  if (epoll_ctl(loop->epoll_fd, how, io->fd, &ev) != 0 && events != 0) return false;
+  io->events = events;
+  return true;
+}
+
+bool coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns) {
+  if (timer->node.place == 0) return coord__heap_insert(&loop->timers, &timer->node, at_ns);
+  coord__heap_update(&loop->timers, &timer->node, at_ns);
+  return true;
+}
+
+void coord__timer_stop(coord__loop *loop, coord__timer *timer) {
+  coord__heap_remove(&loop->timers, &timer->node);
+}
+
+void coord__loop_defer(coord__loop *loop, coord__idle *idle) {
+  if (!coord__list_linked(&idle->link)) coord__list_append(&loop->idle, &idle->link);
+}
+
+void coord__idle_cancel(coord__idle *idle) { coord__list_remove(&idle->link); }
+
+int64_t coord__loop_now_ns(const coord__loop *loop) { return loop->now_ns; }
+
+uint8_t *coord__loop_scratch(coord__loop *loop, size_t *size) {
+  *size = SCRATCH_BYTES;
+  return loop->scratch;
+}
+
+void *coord__loop_get_shared(coord__loop *loop) { return loop->shared; }
+
+void coord__loop_set_shared(coord__loop *loop, void *shared, void (*destroy)(void *shared)) {
+  loop->shared = shared;
+  loop->destroy_shared = destroy;
+}
+
+void coord__loop_own_fd(coord__loop *loop, coord__fd_entry *entry, int fd) {
+  entry->fd = fd;
+  coord__list_append(&loop->fds, &entry->link);
+}
+
+void coord__loop_disown_fd(coord__fd_entry *entry) { coord__list_remove(&entry->link); }
+
+/* ---- the round ---- */
+
+static void fire_timers(coord__loop *loop) {
+  for (coord__heap_node *top; (top = coord__heap_top(&loop->timers)) != NULL;) {
+    if (top->key > loop->now_ns) break;
+    coord__heap_remove(&loop->timers, top);
+    coord__timer *timer = COORD__CONTAINER(top, coord__timer, node);
+    timer->fire(timer);
+  }
+}
+
+static void run_idle(coord__loop *loop) {
+  for (coord__list *node; (node = coord__list_pop(&loop->idle)) != NULL;) {
+    coord__idle *idle = COORD__CONTAINER(node, coord__idle, link);
+    idle->run(idle);
+  }
+}
+
+static int sleep_ms(const coord__loop *loop) {
+  coord__heap_node *top = coord__heap_top(&loop->timers);
+  if (top == NULL) return -1;
+  int64_t left = top->key - coord__clock_ns();
+  if (left <= 0) return 0;
+  int64_t ms = (left + COORD__NS_PER_MS - 1) / COORD__NS_PER_MS;
+  return ms > 3600000 ? 3600000 : (int)ms;
+}
+
+static void wait_ready(coord__loop *loop) {
+  int timeout = sleep_ms(loop);
+  atomic_store(&loop->sleeping, true);
+  if (atomic_load(&loop->jobs) != NULL) timeout = 0;
+  pthread_mutex_unlock(&loop->round);
+  loop->ready_count = epoll_wait(loop->epoll_fd, loop->ready, MAX_READY, timeout);
+  pthread_mutex_lock(&loop->round);
+  atomic_store(&loop->sleeping, false);
+  loop->now_ns = coord__clock_ns();
+}
+
+static void run_ready(coord__loop *loop) {
+  for (int i = 0; i < loop->ready_count; i++) {
+    coord__io *io = loop->ready[i].data.ptr;
+    if (io != NULL) io->ready(io, loop->ready[i].events);
+  }
+  loop->ready_count = 0;
+}
+
+static void free_loop(coord__loop *loop) {
+  if (loop->destroy_shared != NULL) loop->destroy_shared(loop->shared);
+  if (loop->wake_fd >= 0) close(loop->wake_fd);
+  if (loop->epoll_fd >= 0) close(loop->epoll_fd);
+  coord__heap_free(&loop->timers);
+  pthread_mutex_destroy(&loop->round);
+  coord__free(loop->scratch);
+  coord__free(loop);
+}
+
+static void end_thread(coord__loop *loop) {
+  pthread_mutex_lock(&engine_lock);
+  if (engine == loop) engine = NULL;
+  pthread_mutex_unlock(&engine_lock);
+  free_loop(loop);
+  pthread_mutex_lock(&engine_lock);
+  bool had_before = has_last_thread;
+  pthread_t before = last_thread;
+  last_thread = pthread_self();
+  has_last_thread = true;
+  atomic_fetch_sub(&ending, 1);
+  pthread_cond_broadcast(&ended);
+  pthread_mutex_unlock(&engine_lock);
+  if (had_before) pthread_join(before, NULL);
+}
+
+static void *thread_main(void *arg) {
+  coord__loop *loop = arg;
+  pthread_setname_np(pthread_self(), "coord-io");
+  pthread_mutex_lock(&loop->round);
+  while (!loop->stopping) {
+    run_jobs(loop);
+    run_idle(loop);
+    if (loop->stopping) break;
+    wait_ready(loop);
+    run_ready(loop);
+    fire_timers(loop);
+  }
+  pthread_mutex_unlock(&loop->round);
+  end_thread(loop);
+  return NULL;
+}
+
+/* ---- fork ---- */
+
+static void before_fork(void) {
+  pthread_mutex_lock(&engine_lock);
+  if (engine != NULL) pthread_mutex_lock(&engine->round);
+}
+
+static void after_fork_in_parent(void) {
+  if (engine != NULL) pthread_mutex_unlock(&engine->round);
+  pthread_mutex_unlock(&engine_lock);
+}
+
+static void after_fork_in_child(void) {
+  if (engine != NULL) {
+    for (coord__list *n = engine->fds.next; n != &engine->fds; n = n->next) {
+      close(COORD__CONTAINER(n, coord__fd_entry, link)->fd);
+    }
+    close(engine->wake_fd);
+    close(engine->epoll_fd);
+    pthread_mutex_unlock(&engine->round);
+    orphan = engine;
+    engine = NULL;
+  }
+  atomic_store(&ending, 0);
+  has_last_thread = false;
+  pthread_mutex_unlock(&engine_lock);
+}
+
+static const coord__fork_hooks fork_hooks = {before_fork, after_fork_in_parent,
+                                             after_fork_in_child};
+
+/* ---- start and stop ---- */
+
+static coord__loop *new_loop(coord_error **err) {
+  coord__loop *loop = coord__calloc(1, sizeof *loop);
+  if (loop == NULL) {
+    coord__no_memory(err);
+    return NULL;
+  }
+  atomic_init(&loop->refs, 1);
+  loop->stop_job.run = run_stop;
+  coord__list_init(&loop->idle);
+  coord__list_init(&loop->fds);
+  pthread_mutex_init(&loop->round, NULL);
+  loop->now_ns = coord__clock_ns();
+  loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  loop->scratch = coord__malloc(SCRATCH_BYTES);
+  loop->wake_io = (coord__io){.fd = loop->wake_fd, .ready = on_wake};
+  if (loop->wake_fd < 0 || loop->epoll_fd < 0 || loop->scratch == NULL ||
+      !coord__io_set(loop, &loop->wake_io, EPOLLIN)) {
+    coord__fail(err, loop->scratch == NULL ? COORD_NO_MEMORY : COORD_EXHAUSTED,
+                "the I/O engine cannot start: %s", strerror(errno));
+    free_loop(loop);
+    return NULL;
+  }
+  return loop;
+}
+
+static bool start_thread(coord__loop *loop, coord_error **err) {
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, STACK_BYTES);
+  /* Signals, SIGPIPE among them, are for the program's own threads. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  pthread_t thread;
+  int failed = pthread_create(&thread, &attr, thread_main, loop);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attr);
+  if (failed == 0) return true;
+  coord__fail(err, COORD_EXHAUSTED, "the I/O thread cannot start: %s", strerror(failed));
+  return false;
+}
+
+/* No thread of ours may be running when the code goes away. One that a program still holds at its
+ * exit is left alone. */
+static void join_threads(void) {
+  struct timespec patience;
+  clock_gettime(CLOCK_REALTIME, &patience);
+  patience.tv_sec += 2;
+  pthread_mutex_lock(&engine_lock);
+  while (atomic_load(&ending) > 0) {
+    if (pthread_cond_timedwait(&ended, &engine_lock, &patience) != 0) break;
+  }
+  bool joinable = has_last_thread;
+  pthread_t thread = last_thread;
+  has_last_thread = false;
+  pthread_mutex_unlock(&engine_lock);
+  if (joinable) pthread_join(thread, NULL);
+}
+
+static void prepare_process(void) {
+  coord__dial_prepare();
+  /* After the libraries below have set up their own clean-up: ours then comes before theirs. */
+  atexit(join_threads);
+}
+
+static bool retain_unless_ending(coord__loop *loop) {
+  int refs = atomic_load(&loop->refs);
+  while (refs > 0) {
+    if (atomic_compare_exchange_weak(&loop->refs, &refs, refs + 1)) return true;
+  }
+  return false;
+}
+
+/* engine_lock held. */
+static coord_code start_engine(coord_error **err) {
+  coord_error *why = NULL;
+  coord__loop *loop = new_loop(&why);
+  if (loop != NULL && start_thread(loop, &why)) {
+    engine = loop;
+    return COORD_OK;
+  }
+  coord_code code = why != NULL ? why->code : COORD_NO_MEMORY;
+  if (loop != NULL) free_loop(loop);
+  if (err != NULL) {
+    *err = why;
+  } else {
+    coord_error_free(why);
+  }
+  return code;
+}
+
+coord_code coord__loop_acquire(coord__loop **out, coord_error **err) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, prepare_process);
+  coord__fork_watch(&fork_hooks);
+  coord_code code = COORD_OK;
+  pthread_mutex_lock(&engine_lock);
+  if (engine == NULL || !retain_unless_ending(engine)) code = start_engine(err);
+  if (code == COORD_OK) *out = engine;
+  pthread_mutex_unlock(&engine_lock);
+  return code;
+}
+
+coord__loop *coord__loop_retain(coord__loop *loop) {
+  atomic_fetch_add(&loop->refs, 1);
+  return loop;
+}
+
+void coord__loop_release(coord__loop *loop) {
+  atomic_fetch_add(&ending, 1);
+  if (atomic_fetch_sub(&loop->refs, 1) == 1) {
+    coord__loop_post(loop, &loop->stop_job);
+  } else {
+    atomic_fetch_sub(&ending, 1);
+  }
+}

@@ -1,0 +1,81 @@
+/*
+ * The I/O engine: one thread for the process, with epoll, timers and jobs from other threads.
+ *
+ * It starts with the first acquire and ends by itself after the last release. Everything marked
+ * "I/O thread" may be called only from callbacks of the loop.
+ */
+#ifndef COORD_NET_LOOP_H
+#define COORD_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "coord/base.h"
+
+typedef struct coord__loop coord__loop;
+
+/* Work for the I/O thread, embedded in what it is about; not to be touched until it has run. */
+typedef struct coord__job {
+  struct coord__job *next;
+  void (*run)(struct coord__job *job);
+} coord__job;
+
+/* A descriptor to watch. */
+typedef struct coord__io {
+  int fd;
+  uint32_t events; /* EPOLLIN, EPOLLOUT; 0 when not watched */
+  void (*ready)(struct coord__io *io, uint32_t events);
+} coord__io;
+
+/* Something to do at a time. All zero but `fire` is a timer that is not set. */
+typedef struct coord__timer {
+  coord__heap_node node;
+  void (*fire)(struct coord__timer *timer);
+} coord__timer;
+
+/* Something to do once more before the loop sleeps. */
+typedef struct coord__idle {
+  coord__list link;
+  void (*run)(struct coord__idle *idle);
+} coord__idle;
+
+/* Any thread; the thread is started when there is none. COORD_EXHAUSTED, COORD_NO_MEMORY. */
+coord_code coord__loop_acquire(coord__loop **out, coord_error **err);
+coord__loop *coord__loop_retain(coord__loop *loop);
+/* Any thread, the I/O thread too; never blocks. */
+void coord__loop_release(coord__loop *loop);
+
+/* Any thread that holds the loop. Jobs of one thread run in order. */
+void coord__loop_post(coord__loop *loop, coord__job *job);
+
+/* I/O thread, all below. */
+
+/* Time at the start of this round, monotonic. */
+int64_t coord__loop_now_ns(const coord__loop *loop);
+/* Watch io->fd for `events` instead of what was watched before; 0 stops. False: out of memory or
+ * descriptors. */
+bool coord__io_set(coord__loop *loop, coord__io *io, uint32_t events);
+/* Set, or set anew. False when memory is out. */
+bool coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns);
+void coord__timer_stop(coord__loop *loop, coord__timer *timer);
+/* Run before the loop sleeps, once; asking again before that does nothing. */
+void coord__loop_defer(coord__loop *loop, coord__idle *idle);
+void coord__idle_cancel(coord__idle *idle);
+/* Memory for one read from a socket, free for use until the callback returns. */
+uint8_t *coord__loop_scratch(coord__loop *loop, size_t *size);
+
+/* A slot for what is shared by all connections (the dialer); `destroy` runs when the loop ends. */
+void *coord__loop_get_shared(coord__loop *loop);
+void coord__loop_set_shared(coord__loop *loop, void *shared, void (*destroy)(void *shared));
+
+/* A descriptor that a forked child has to close. Any thread that the loop's rounds exclude. */
+typedef struct coord__fd_entry {
+  coord__list link;
+  int fd;
+} coord__fd_entry;
+void coord__loop_own_fd(coord__loop *loop, coord__fd_entry *entry, int fd);
+void coord__loop_disown_fd(coord__fd_entry *entry);
+
+#endif
