@@ -1,0 +1,163 @@
+/* A unary call: tries, deadline, what may be repeated. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "rpc/rpc.h"
+
+enum { RETRY_PAUSE_MS = 50 };
+
+static coord__channel *channel_of(coord__call *call) {
+  return &call->rpc->channels[COORD__LANE_CALLS];
+}
+
+static void leave(coord__call *call) {
+  coord__list_remove(&call->link);
+  coord__timer_stop(call->rpc->loop, &call->timer);
+  call->carrier = NULL;
+}
+
+static void finish(coord__call *call, coord_code code) {
+  call->code = code;
+  leave(call);
+  coord__buf_free(&call->request);
+  call->done(call);
+}
+
+/* Fill in the error and finish. */
+static void fail(coord__call *call, coord_code code, uint32_t flags, const char *why,
+                 const char *endpoint) {
+  coord__fail(&call->error, code, "%s: %s", call->method->name, why);
+  if (call->error != NULL) {
+    call->error->flags = flags;
+    if (call->maybe_sent && !call->read_only) call->error->flags |= COORD_MAYBE_APPLIED;
+    coord__error_set_endpoint(call->error, endpoint);
+  }
+  finish(call, code);
+}
+
+void coord__call_end(coord__call *call, coord_code code, const char *why) {
+  const char *endpoint = call->carrier != NULL ? call->carrier->endpoint->name : NULL;
+  if (call->carrier != NULL) call->carrier->wire->ops->cancel(&call->attempt);
+  fail(call, code, code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0, why,
+       endpoint);
+}
+
+static void on_deadline(coord__timer *timer) {
+  coord__call *call = COORD__CONTAINER(timer, coord__call, timer);
+  coord__channel *ch = channel_of(call);
+  bool reached = call->carrier != NULL || (ch->carrier != NULL && ch->carrier->is_ready);
+  if (reached || ch->last_why[0] == '\0') {
+    coord__call_end(call, COORD_TIMEOUT, "the deadline passed before the answer came");
+    return;
+  }
+  char why[400];
+  snprintf(why, sizeof why, "no endpoint could be reached before the deadline; last: %s",
+           ch->last_why);
+  coord__call_end(call, COORD_UNAVAILABLE, why);
+}
+
+static bool has_time(const coord__call *call) {
+  return call->deadline_ns == 0 ||
+         coord__clock_ns() + RETRY_PAUSE_MS * COORD__NS_PER_MS < call->deadline_ns;
+}
+
+/* Wait for a link once more, after a pause when the server itself has answered. */
+static void try_again(coord__call *call, bool pause) {
+  coord__channel *ch = channel_of(call);
+  coord__list_remove(&call->link);
+  call->carrier = NULL;
+  atomic_fetch_add(&call->rpc->counters.retries, 1);
+  if (pause) {
+    coord__list_append(&ch->delayed, &call->link);
+    if (ch->again.node.place == 0) {
+      coord__timer_set(call->rpc->loop, &ch->again,
+                       coord__clock_ns() + coord__jitter(RETRY_PAUSE_MS * COORD__NS_PER_MS));
+    }
+    return;
+  }
+  coord__list_append(&ch->waiting, &call->link);
+  coord__channel_wake(ch);
+}
+
+static void answered(coord__call *call, const coord__outcome *outcome, coord__buf *body) {
+  const char *endpoint = call->carrier->endpoint->name;
+  if (outcome->grpc_status == 0) {
+    call->response = *body;
+    *body = (coord__buf){0};
+    finish(call, COORD_OK);
+    return;
+  }
+  uint32_t flags = 0;
+  coord_code code = call->rpc->config.classify(outcome->grpc_status, outcome->message,
+                                               call->read_only, &flags);
+  bool safe = call->repeatable || !(flags & COORD_MAYBE_APPLIED);
+  if (code == COORD_UNAVAILABLE && (flags & COORD_RETRIABLE) && safe && has_time(call)) {
+    if (!(flags & COORD_MAYBE_APPLIED)) call->maybe_sent = false;
+    try_again(call, true);
+    return;
+  }
+  /* The server has answered: whether it may have been applied is in its answer. */
+  call->maybe_sent = false;
+  coord__fail(&call->error, code, "%s: %s", call->method->name, outcome->message);
+  if (call->error != NULL) {
+    call->error->flags = flags;
+    call->error->grpc_status = outcome->grpc_status;
+    call->error->http_status = outcome->http_status;
+    coord__error_set_endpoint(call->error, endpoint);
+  }
+  finish(call, code);
+}
+
+static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coord__buf *body) {
+  coord__call *call = COORD__CONTAINER(attempt, coord__call, attempt);
+  if (outcome->code == COORD_OK) {
+    answered(call, outcome, body);
+    return;
+  }
+  if (outcome->unprocessed) call->maybe_sent = false;
+  bool safe = call->repeatable || outcome->unprocessed;
+  if (outcome->code == COORD_UNAVAILABLE && safe && !call->rpc->closed && has_time(call)) {
+    try_again(call, outcome->unprocessed);
+    return;
+  }
+  const char *endpoint = call->carrier->endpoint->name;
+  fail(call, outcome->code, outcome->code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0,
+       outcome->message, endpoint);
+  /* fail() has let go of the call: nothing may follow. */
+}
+
+bool coord__call_try(coord__call *call, coord__carrier *carrier) {
+  call->attempt = (coord__attempt){.method = call->method,
+                                   .frame = call->request.data,
+                                   .frame_len = call->request.len,
+                                   .deadline_ns = call->deadline_ns,
+                                   .done = on_done};
+  if (!carrier->wire->ops->call(carrier->wire, &call->attempt)) return false;
+  call->carrier = carrier;
+  call->maybe_sent = true;
+  coord__list_append(&carrier->calls, &call->link);
+  return true;
+}
+
+void coord__call_start(coord__rpc *rpc, coord__call *call) {
+  call->rpc = rpc;
+  call->timer = (coord__timer){.fire = on_deadline};
+  call->carrier = NULL;
+  call->maybe_sent = false;
+  call->error = NULL;
+  call->response = (coord__buf){0};
+  coord__channel *ch = &rpc->channels[COORD__LANE_CALLS];
+  if (rpc->closed) {
+    coord__fail(&call->error, COORD_CLOSED, "%s: the client was closed", call->method->name);
+    finish(call, COORD_CLOSED);
+    return;
+  }
+  coord__list_append(&ch->waiting, &call->link);
+  if (call->deadline_ns != 0 && !coord__timer_set(rpc->loop, &call->timer, call->deadline_ns)) {
+    coord__call_end(call, COORD_NO_MEMORY, "memory is exhausted");
+    return;
+  }
+  coord__channel_pump(ch);
+}

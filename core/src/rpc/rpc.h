@@ -1,0 +1,151 @@
+/*
+ * Calls and streams to a cluster: endpoints, connections, failover, deadlines, repeating what is
+ * safe to repeat. I/O thread only.
+ */
+#ifndef COORD_RPC_RPC_H
+#define COORD_RPC_RPC_H
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "rpc/wire.h"
+
+/* Traffic is kept apart so that bulk reads never hold up watches or leases. */
+typedef enum coord__lane { COORD__LANE_CALLS, COORD__LANE_WATCHES, COORD__LANE_LEASES } coord__lane;
+enum { COORD__LANES = 3 };
+
+typedef struct coord__rpc_config {
+  const coord__wire *wire;
+  coord__endpoints endpoints; /* owned by the rpc from coord__rpc_init on */
+  coord__link_config link;    /* endpoint is filled in for each link */
+  /* What a status of the server means; flags: COORD_RETRIABLE, COORD_MAYBE_APPLIED. */
+  coord_code (*classify)(int grpc_status, const char *message, bool read_only, uint32_t *flags);
+} coord__rpc_config;
+
+/* Counters for the statistics; read by any thread. */
+typedef struct coord__rpc_counters {
+  atomic_llong connected;
+  atomic_llong connect_failed;
+  atomic_llong connections_lost;
+  atomic_llong connections;
+  atomic_llong retries;
+} coord__rpc_counters;
+
+typedef struct coord__carrier coord__carrier; /* a link and the calls on it */
+typedef struct coord__rpc coord__rpc;
+
+typedef struct coord__channel {
+  coord__rpc *rpc;
+  coord__carrier *carrier; /* connecting or in use; NULL when there is none */
+  size_t endpoint;         /* to use now, or to try next */
+  size_t failures;         /* endpoints that failed in a row */
+  coord__list waiting;     /* calls that need a link */
+  coord__list streams;     /* streams that need a link */
+  coord__list delayed;     /* calls to be tried again after a pause */
+  coord__timer reconnect;
+  coord__timer again;
+  coord_code last_code; /* of the last failure to connect */
+  char last_why[256];
+} coord__channel;
+
+struct coord__rpc {
+  coord__loop *loop;
+  coord__log *log;
+  coord__rpc_config config;
+  coord__rpc_counters counters;
+  coord__channel channels[COORD__LANES];
+  coord__list carriers;
+  bool closed;
+  /* Told after each endpoint that could not be reached, and once one is: for opening a client. */
+  void (*connect_result)(void *user, coord_code code, const char *why, const char *endpoint);
+  void *user;
+};
+
+/* ---- unary calls ---- */
+
+typedef struct coord__call coord__call;
+struct coord__call {
+  coord__list link;
+  coord__rpc *rpc;
+  const coord__method *method;
+  coord__buf request; /* owned; COORD__FRAME_HEADROOM bytes of room, then the message */
+  bool repeatable;    /* reads, and writes marked idempotent */
+  bool read_only;
+  int64_t deadline_ns; /* 0: none */
+  /* The end, once: code, error (owned by the callee) and response (likewise) are filled in. */
+  void (*done)(coord__call *call);
+  coord_code code;
+  coord_error *error;
+  coord__buf response;
+  /* private */
+  coord__timer timer;
+  coord__attempt attempt;
+  coord__carrier *carrier;
+  bool maybe_sent;
+};
+
+/* ---- streams ---- */
+
+typedef struct coord__stream coord__stream;
+struct coord__stream {
+  coord__list link;
+  coord__rpc *rpc;
+  coord__lane lane;
+  void (*opened)(coord__stream *stream); /* messages may be sent; may be NULL */
+  void (*message)(coord__stream *stream, const uint8_t *p, size_t n);
+  /* The end; not after coord__stream_end. err is owned by the callee. */
+  void (*closed)(coord__stream *stream, coord_code code, coord_error *err);
+  /* private */
+  coord__wire_stream wire;
+  coord__carrier *carrier;
+};
+
+/* Takes the endpoints of the config. False when memory is out. */
+void coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
+                     const coord__rpc_config *config);
+/* End everything with COORD_CLOSED and let go of the connections. Calls come back through `done`. */
+void coord__rpc_close(coord__rpc *rpc);
+void coord__rpc_free(coord__rpc *rpc);
+/* Connect the lane of calls without a call. */
+void coord__rpc_connect(coord__rpc *rpc);
+
+/* Start. `done` may come from within, when the client is closed or memory is out. */
+void coord__call_start(coord__rpc *rpc, coord__call *call);
+/* End a call under way with `code` and `why`; `done` comes from within. */
+void coord__call_end(coord__call *call, coord_code code, const char *why);
+
+/* Open a stream of `method`; opened or closed comes later. */
+void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__method *method);
+/* Send one message: COORD__FRAME_HEADROOM bytes of room, then the message. `last`: no other follows.
+ * Only once it is opened. False: memory is out. */
+bool coord__stream_send(coord__stream *stream, uint8_t *frame, size_t len, bool last);
+void coord__stream_pause(coord__stream *stream, bool paused);
+/* End it from our side, in any state. No callback follows. */
+void coord__stream_end(coord__stream *stream);
+
+/* ---- between channel.c, call.c and stream.c ---- */
+
+struct coord__carrier {
+  coord__list link; /* rpc->carriers */
+  coord__channel *channel;
+  coord__link *wire;
+  const coord__endpoint *endpoint;
+  coord__timer patience; /* for the link to become ready */
+  int64_t ready_ns;
+  bool is_ready;
+  bool retiring; /* takes nothing new */
+  coord__list calls;
+  coord__list streams;
+};
+
+/* Have a link soon: connect unless that is under way. */
+void coord__channel_wake(coord__channel *channel);
+/* Hand what waits to the link as far as it goes. */
+void coord__channel_pump(coord__channel *channel);
+/* Calls and streams, for the channel. */
+bool coord__call_try(coord__call *call, coord__carrier *carrier);
+bool coord__stream_try(coord__stream *stream, coord__carrier *carrier);
+void coord__stream_fail(coord__stream *stream, coord_code code, const char *why,
+                        const char *endpoint);
+
+#endif

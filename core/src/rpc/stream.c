@@ -1,0 +1,75 @@
+/* A stream of messages both ways, on whatever link its lane has. */
+#include "base/error.h"
+#include "rpc/rpc.h"
+
+static void detach(coord__stream *stream) {
+  coord__list_remove(&stream->link);
+  stream->carrier = NULL;
+}
+
+static void on_message(coord__wire_stream *wire, const uint8_t *p, size_t n) {
+  coord__stream *stream = COORD__CONTAINER(wire, coord__stream, wire);
+  stream->message(stream, p, n);
+}
+
+static void on_closed(coord__wire_stream *wire, const coord__outcome *outcome) {
+  coord__stream *stream = COORD__CONTAINER(wire, coord__stream, wire);
+  const char *endpoint = stream->carrier->endpoint->name;
+  coord_code code = outcome->code;
+  uint32_t flags = code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0;
+  if (code == COORD_OK && outcome->grpc_status > 0) {
+    code = stream->rpc->config.classify(outcome->grpc_status, outcome->message, true, &flags);
+  }
+  coord_error *err = NULL;
+  if (code != COORD_OK) {
+    coord__fail(&err, code, "%s: %s", wire->method->name, outcome->message);
+    if (err != NULL) {
+      err->flags = flags;
+      err->grpc_status = outcome->grpc_status;
+      err->http_status = outcome->http_status;
+      coord__error_set_endpoint(err, endpoint);
+    }
+  }
+  detach(stream);
+  stream->closed(stream, code, err);
+}
+
+void coord__stream_fail(coord__stream *stream, coord_code code, const char *why,
+                        const char *endpoint) {
+  coord_error *err = NULL;
+  coord__fail(&err, code, "%s: %s", stream->wire.method->name, why);
+  if (err != NULL && code != COORD_CLOSED) err->flags = COORD_RETRIABLE;
+  coord__error_set_endpoint(err, endpoint);
+  detach(stream);
+  stream->closed(stream, code, err);
+}
+
+bool coord__stream_try(coord__stream *stream, coord__carrier *carrier) {
+  if (!carrier->wire->ops->open(carrier->wire, &stream->wire)) return false;
+  stream->carrier = carrier;
+  coord__list_append(&carrier->streams, &stream->link);
+  if (stream->opened != NULL) stream->opened(stream);
+  return true;
+}
+
+void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__method *method) {
+  coord__channel *ch = &rpc->channels[stream->lane];
+  stream->rpc = rpc;
+  stream->carrier = NULL;
+  stream->wire = (coord__wire_stream){.method = method, .message = on_message, .closed = on_closed};
+  coord__list_append(&ch->streams, &stream->link);
+  coord__channel_pump(ch);
+}
+
+bool coord__stream_send(coord__stream *stream, uint8_t *frame, size_t len, bool last) {
+  return stream->carrier->wire->ops->send(&stream->wire, frame, len, last);
+}
+
+void coord__stream_pause(coord__stream *stream, bool paused) {
+  if (stream->carrier != NULL) stream->carrier->wire->ops->pause(&stream->wire, paused);
+}
+
+void coord__stream_end(coord__stream *stream) {
+  if (stream->carrier != NULL) stream->carrier->wire->ops->end(&stream->wire);
+  detach(stream);
+}
