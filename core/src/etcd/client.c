@@ -1,0 +1,248 @@
+#include "etcd/client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fork.h"
+#include "etcd/task.h"
+#include "etcd/waiter.h"
+
+/* ---- life ---- */
+
+bool coord__client_forked(const coord_client *c) {
+  return c->generation != coord__fork_generation();
+}
+
+void coord__client_retain(coord_client *c) {
+  atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+}
+
+static void free_client(coord_client *c) {
+  coord__rpc_free(&c->rpc);
+  coord__map_free(&c->tasks);
+  coord__stats_free(&c->stats);
+  coord__log_free(&c->log);
+  coord__options_free(c->options);
+  coord__free(c);
+}
+
+void coord__client_release(coord_client *c) {
+  if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1) return;
+  coord__loop *loop = c->loop;
+  free_client(c);
+  coord__loop_release(loop);
+}
+
+void coord__client_use(coord_client *c) {
+  atomic_fetch_add_explicit(&c->uses, 1, memory_order_relaxed);
+}
+
+void coord__client_unuse(coord_client *c) {
+  if (atomic_fetch_sub_explicit(&c->uses, 1, memory_order_acq_rel) > 1) return;
+  if (coord__client_forked(c)) {
+    /* The thread that would end it is the parent's; calls under way are nobody's here. */
+    if (atomic_load(&c->refs) == 1) free_client(c);
+    return;
+  }
+  atomic_store(&c->closed, true);
+  coord__loop_post(c->loop, &c->end_job);
+}
+
+static void run_end(coord__job *job) {
+  coord_client *c = COORD__CONTAINER(job, coord_client, end_job);
+  coord__client_end(c);
+  coord__client_release(c);
+}
+
+void coord__client_end(coord_client *c) {
+  while (!coord__list_empty(&c->open)) {
+    coord__task_end(COORD__CONTAINER(c->open.next, coord__task, event.link), COORD_CLOSED,
+                    "the client was closed");
+  }
+  coord__rpc_close(&c->rpc);
+}
+
+/* ---- opening ---- */
+
+/* The thread in coord__client_open, and what it learns of the endpoints. */
+typedef struct opener {
+  coord__waiter waiter;
+  coord_client *client;
+  size_t failures;
+  coord_code code;
+  char why[512];
+} opener;
+
+static void end_opening(opener *o) {
+  o->client->rpc.connect_result = NULL;
+  coord__waiter_signal(&o->waiter);
+}
+
+static void on_connect_result(void *user, coord_code code, const char *why, const char *endpoint) {
+  opener *o = user;
+  if (code == COORD_OK) {
+    o->code = COORD_OK;
+    end_opening(o);
+    return;
+  }
+  size_t used = strlen(o->why);
+  snprintf(o->why + used, sizeof o->why - used, "%s%s: %s", used > 0 ? "; " : "", endpoint, why);
+  /* Endpoints that fail in different ways have one thing in common: none could be used. */
+  o->code = o->failures == 0 || o->code == code ? code : COORD_UNAVAILABLE;
+  if (++o->failures < o->client->rpc.config.endpoints.count) {
+    coord__rpc_connect(&o->client->rpc);
+  } else {
+    end_opening(o);
+  }
+}
+
+static void run_connect(coord__job *job) {
+  coord_client *c = COORD__CONTAINER(job, coord_client, connect_job);
+  c->rpc.connect_result = on_connect_result;
+  coord__rpc_connect(&c->rpc);
+}
+
+static coord_code connect(coord_client *c, coord_error **err) {
+  opener o = {.client = c, .code = COORD_UNAVAILABLE};
+  coord__waiter_init(&o.waiter, 1);
+  c->rpc.user = &o;
+  c->connect_job.run = run_connect;
+  coord__loop_post(c->loop, &c->connect_job);
+  coord__waiter_wait(&o.waiter);
+  if (o.code == COORD_OK) return COORD_OK;
+  coord__fail(err, o.code, "no connection: %s", o.why);
+  if (err != NULL && *err != NULL) {
+    if (o.code == COORD_UNAVAILABLE || o.code == COORD_TIMEOUT) (*err)->flags = COORD_RETRIABLE;
+    coord__error_set_endpoint(*err, c->rpc.config.endpoints.items[0].name);
+  }
+  return o.code;
+}
+
+static int64_t number(const coord_client *c, coord__option id) {
+  return coord__options_int(c->options, id);
+}
+
+static coord_code configure(coord_client *c, coord_error **err) {
+  static const coord__wire *const wires[] = {&coord__wire_grpc};
+  const coord_options *o = c->options;
+  coord__rpc_config config = {.wire = wires[coord__options_choice(o, COORD__OPTION_WIRE)],
+                              .classify = coord__etcd_status};
+  coord_code code =
+      coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints, err);
+  if (code != COORD_OK) return code;
+  config.link = (coord__link_config){
+      .loop = c->loop,
+      .proxy = coord__options_text(o, COORD__OPTION_PROXY),
+      .connect_timeout_ms = number(c, COORD__OPTION_CONNECT_TIMEOUT_MS),
+      .tcp_user_timeout_ms = (int)number(c, COORD__OPTION_TCP_USER_TIMEOUT_MS),
+      .stream_window_bytes = (int32_t)number(c, COORD__OPTION_HTTP2_STREAM_WINDOW_BYTES),
+      .connection_window_bytes = (int32_t)number(c, COORD__OPTION_HTTP2_CONNECTION_WINDOW_BYTES),
+      .keepalive_interval_ns = number(c, COORD__OPTION_KEEPALIVE_INTERVAL_MS) * COORD__NS_PER_MS,
+      .keepalive_timeout_ns = number(c, COORD__OPTION_KEEPALIVE_TIMEOUT_MS) * COORD__NS_PER_MS,
+      .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES)};
+  coord__rpc_init(&c->rpc, c->loop, &c->log, &config);
+  c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
+  c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
+  c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
+  c->scan_page_keys = (int32_t)number(c, COORD__OPTION_SCAN_PAGE_KEYS);
+  return COORD_OK;
+}
+
+coord_code coord__client_open(const coord_options *options, coord_client **out,
+                              coord_error **err) {
+  coord_client *c = coord__calloc(1, sizeof *c);
+  if (c == NULL) return coord__no_memory(err);
+  c->options = coord__options_copy(options);
+  if (c->options == NULL) {
+    coord__free(c);
+    return coord__no_memory(err);
+  }
+  atomic_init(&c->refs, 1);
+  atomic_init(&c->uses, 1);
+  coord__log_init(&c->log, coord__options_choice(c->options, COORD__OPTION_LOG_LEVEL));
+  coord__list_init(&c->open);
+  coord__list_init(&c->completed);
+  coord__list_init(&c->closers);
+  c->deliver.run = coord__task_deliver;
+  c->end_job.run = run_end;
+  coord_code code = coord__loop_acquire(&c->loop, err);
+  if (code == COORD_OK) {
+    c->generation = coord__fork_generation();
+    code = configure(c, err);
+    if (code != COORD_OK) coord__loop_release(c->loop);
+  }
+  if (code != COORD_OK) {
+    free_client(c);
+    return code;
+  }
+  if (!coord__options_bool(c->options, COORD__OPTION_CONNECT_LAZY)) code = connect(c, err);
+  if (code != COORD_OK) {
+    coord__client_unuse(c);
+    return code;
+  }
+  *out = c;
+  return COORD_OK;
+}
+
+/* ---- closing ---- */
+
+/* A thread in coord__client_close. */
+typedef struct closer {
+  coord__job job;
+  coord__list link;
+  coord__waiter waiter;
+  coord__timer patience;
+  coord_client *client;
+  int64_t deadline_ns; /* 0: none */
+  bool late;
+} closer;
+
+static void end_closer(closer *w) {
+  coord__list_remove(&w->link);
+  coord__timer_stop(w->client->loop, &w->patience);
+  coord__waiter_signal(&w->waiter);
+}
+
+void coord__client_task_ended(coord_client *c) {
+  if (coord__list_empty(&c->closers) || !coord__list_empty(&c->open)) return;
+  coord__client_end(c);
+  while (!coord__list_empty(&c->closers)) {
+    end_closer(COORD__CONTAINER(c->closers.next, closer, link));
+  }
+}
+
+static void on_patience(coord__timer *timer) {
+  closer *w = COORD__CONTAINER(timer, closer, patience);
+  w->late = !coord__list_empty(&w->client->open);
+  /* The completions are delivered before the loop sleeps; the closer is told with them. */
+  coord__client_end(w->client);
+  coord__loop_defer(w->client->loop, &w->client->deliver);
+}
+
+static void run_close(coord__job *job) {
+  closer *w = COORD__CONTAINER(job, closer, job);
+  coord_client *c = w->client;
+  coord__list_append(&c->closers, &w->link);
+  w->patience.fire = on_patience;
+  if (coord__list_empty(&c->open)) {
+    coord__loop_defer(c->loop, &c->deliver);
+  } else if (w->deadline_ns != 0) {
+    coord__timer_set(c->loop, &w->patience, w->deadline_ns);
+  }
+}
+
+coord_code coord__client_close(coord_client *c, int32_t timeout_ms, coord_error **err) {
+  atomic_store(&c->closed, true);
+  closer w = {.client = c};
+  if (timeout_ms >= 0) w.deadline_ns = coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
+  coord__waiter_init(&w.waiter, 1);
+  w.job.run = run_close;
+  coord__loop_post(c->loop, &w.job);
+  coord__waiter_wait(&w.waiter);
+  if (!w.late) return COORD_OK;
+  return coord__fail(err, COORD_TIMEOUT, "calls were still under way after %d ms and were ended",
+                     (int)timeout_ms);
+}

@@ -1,0 +1,57 @@
+/* The client object: what all its handles and calls share. */
+#ifndef COORD_ETCD_CLIENT_H
+#define COORD_ETCD_CLIENT_H
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/options.h"
+#include "coord/client.h"
+#include "etcd/request.h"
+#include "etcd/stats.h"
+#include "rpc/rpc.h"
+
+struct coord_client {
+  atomic_int refs; /* memory: the handles, the calls under way, the I/O */
+  atomic_int uses; /* handles of the program; with the last one the client ends */
+  unsigned generation;
+  atomic_bool closed; /* takes nothing new */
+  atomic_uint_fast64_t last_id;
+  coord__loop *loop;
+  coord__limits limits;
+  int32_t request_timeout_ms;
+  int32_t scan_page_keys;
+  coord__log log;
+  coord__stats stats;
+  coord_options *options;
+  coord__job end_job;
+  coord__job connect_job;
+  /* I/O thread only. */
+  coord__rpc rpc;
+  coord__map tasks;      /* those that can be cancelled, by id */
+  coord__list open;      /* all tasks that have not ended */
+  coord__list completed; /* tasks to be delivered before the loop sleeps */
+  coord__idle deliver;
+  coord__list closers;   /* threads in coord__client_close */
+  bool no_range_stream;  /* the server has told that it lacks it */
+};
+
+coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err);
+coord_code coord__client_close(coord_client *c, int32_t timeout_ms, coord_error **err);
+
+/* A handle of the program, the client's own or that of a child. */
+void coord__client_use(coord_client *c);
+void coord__client_unuse(coord_client *c);
+/* The memory. */
+void coord__client_retain(coord_client *c);
+void coord__client_release(coord_client *c);
+
+bool coord__client_forked(const coord_client *c);
+
+/* I/O thread: end what is under way, and the connections. */
+void coord__client_end(coord_client *c);
+/* I/O thread: a task has ended; those who wait for the last one may go on. */
+void coord__client_task_ended(coord_client *c);
+
+#endif

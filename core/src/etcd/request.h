@@ -1,0 +1,44 @@
+/* From an op to bytes and from bytes to its result: the seam between ops and calls. */
+#ifndef COORD_ETCD_REQUEST_H
+#define COORD_ETCD_REQUEST_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "coord/op.h"
+#include "coord/result.h"
+#include "rpc/method.h"
+
+/* What is checked before anything is sent. */
+typedef struct coord__limits {
+  size_t request_max_bytes;
+  size_t request_max_ops;
+} coord__limits;
+
+typedef coord_code (*coord__decode_fn)(const uint8_t *bytes, size_t len, coord_result **out,
+                                       coord_error **err);
+
+typedef struct coord__request {
+  const coord__method *method;
+  coord__buf body; /* COORD__FRAME_HEADROOM free bytes, then the encoded message */
+  bool read_only;  /* changes nothing: may always be repeated */
+  bool idempotent; /* the caller said that twice is as good as once */
+  coord__decode_fn decode;
+} coord__request;
+
+/* Check an op that is one call of one method, and encode it. Any thread.
+ * COORD_INVALID, COORD_TOO_LARGE, COORD_NO_MEMORY. On failure nothing is to be freed. */
+coord_code coord__op_encode(const coord_op *op, const coord__limits *limits, coord__request *out,
+                            coord_error **err);
+/* The same for a get as a RangeStream of etcd 3.7, whose answers `decode` takes one by one. The
+ * server has no sort orders and no bounds on revisions there. */
+coord_code coord__op_encode_range_stream(const coord_op *get, const coord__limits *limits,
+                                         coord__request *out, coord_error **err);
+void coord__request_free(coord__request *request);
+
+/* The code, flags (COORD_RETRIABLE, COORD_MAYBE_APPLIED for writes) that a gRPC status and message
+ * of etcd stand for. COORD_OK for status 0. */
+coord_code coord__etcd_status(int grpc_status, const char *message, bool read_only,
+                              uint32_t *flags);
+
+#endif

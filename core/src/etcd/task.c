@@ -1,0 +1,236 @@
+#include "etcd/task.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "etcd/result.h"
+
+/* ---- making and freeing ---- */
+
+static void destroy(coord_event *event) {
+  coord__task *task = COORD__CONTAINER(event, coord__task, event);
+  coord__buf_free(&task->call.request);
+  coord__free(task);
+}
+
+/* Everything but the memory that the receiver of the completion keeps. */
+static void let_go(coord__task *task) {
+  if (task->class != NULL) {
+    task->class->release(task->self);
+    task->class = NULL;
+  }
+  if (task->sink.queue != NULL) coord__queue_release(task->sink.queue);
+  coord__client_release(task->client);
+}
+
+void coord__task_drop(coord__task *task) {
+  let_go(task);
+  destroy(&task->event);
+}
+
+static int64_t deadline_of(const coord__task *task, int32_t timeout_ms) {
+  if (timeout_ms < 0) return 0;
+  if (timeout_ms == 0) timeout_ms = task->client->request_timeout_ms;
+  return task->started_ns + timeout_ms * COORD__NS_PER_MS;
+}
+
+static void on_call_done(coord__call *call);
+
+coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_ms,
+                           const coord__sink *sink, coord__task **out, coord_error **err) {
+  coord__task *task = coord__calloc(1, sizeof *task);
+  if (task == NULL) return coord__no_memory(err);
+  if (op->kind == COORD__OP_CUSTOM) {
+    if (op->class->client(op->self) != c) {
+      coord__free(task);
+      return coord__fail(err, COORD_INVALID, "argument op (%s) belongs to another client",
+                         op->class->name);
+    }
+    task->class = op->class;
+    task->self = op->self;
+    task->class->retain(task->self);
+  } else {
+    coord__request request = {0};
+    coord_code code = coord__op_encode(op, &c->limits, &request, err);
+    if (code != COORD_OK) {
+      coord__free(task);
+      return code;
+    }
+    task->decode = request.decode;
+    task->sent = request.body.len;
+    task->call.method = request.method;
+    task->call.request = request.body;
+    task->call.read_only = request.read_only;
+    task->call.repeatable = request.read_only || request.idempotent;
+    task->call.done = on_call_done;
+  }
+  task->event = (coord_event){.type = COORD_EVENT_RESULT, .tag = sink->tag, .destroy = destroy};
+  task->client = c;
+  task->sink = *sink;
+  task->id = atomic_fetch_add(&c->last_id, 1) + 1;
+  task->started_ns = coord__clock_ns();
+  task->deadline_ns = deadline_of(task, timeout_ms);
+  task->call.deadline_ns = task->deadline_ns;
+  if (sink->queue != NULL) coord__queue_retain(sink->queue);
+  coord__client_retain(c);
+  *out = task;
+  return COORD_OK;
+}
+
+/* ---- the end ---- */
+
+void coord__task_complete(coord__task *task, coord_code code, coord_error *err,
+                          coord_result *result) {
+  coord_client *c = task->client;
+  coord__timer_stop(c->loop, &task->timer);
+  if (task->sink.queue != NULL) coord__map_remove(&c->tasks, task->id);
+  task->event.code = code;
+  task->event.error = err;
+  task->event.result = result;
+  coord__list_remove(&task->event.link);
+  coord__list_append(&c->completed, &task->event.link);
+  coord__loop_defer(c->loop, &c->deliver);
+}
+
+static void on_call_done(coord__call *call) {
+  coord__task *task = COORD__CONTAINER(call, coord__task, call);
+  coord_client *c = task->client;
+  coord_code code = call->code;
+  coord_error *err = call->error;
+  coord_result *result = NULL;
+  size_t received = call->response.len;
+  if (code == COORD_OK) {
+    code = task->decode(call->response.data, received, &result, &err);
+    /* The server has done it; only what it said about it is unreadable. */
+    if (code != COORD_OK && err != NULL && !call->read_only) err->flags |= COORD_MAYBE_APPLIED;
+  }
+  coord__buf_free(&call->response);
+  int64_t took_ns = coord__clock_ns() - task->started_ns;
+  coord__stats_record(&c->stats, call->method, took_ns, task->sent, received, code != COORD_OK);
+  coord__log_at(&c->log, COORD_LOG_DEBUG, "%s: %s after %lld us, %zu bytes out, %zu in",
+                call->method->name, coord_code_name(code), (long long)(took_ns / 1000), task->sent,
+                received);
+  coord__task_complete(task, code, err, result);
+}
+
+void coord__task_end(coord__task *task, coord_code code, const char *why) {
+  if (task->class != NULL) {
+    task->class->cancel(task->self, task, code, why);
+  } else {
+    coord__call_end(&task->call, code, why);
+  }
+}
+
+static void on_deadline(coord__timer *timer) {
+  coord__task_end(COORD__CONTAINER(timer, coord__task, timer), COORD_TIMEOUT,
+                  "the deadline passed before the answer came");
+}
+
+/* ---- starting ---- */
+
+static void run(coord__job *job) {
+  coord__task *task = COORD__CONTAINER(job, coord__task, job);
+  coord_client *c = task->client;
+  coord__list_append(&c->open, &task->event.link);
+  bool recorded = task->sink.queue == NULL || coord__map_insert(&c->tasks, task->id, task);
+  if (task->class == NULL) {
+    coord__call_start(&c->rpc, &task->call);
+    return;
+  }
+  coord_error *err = NULL;
+  task->timer.fire = on_deadline;
+  if (c->rpc.closed) {
+    coord__fail(&err, COORD_CLOSED, "%s: the client was closed", task->class->name);
+    coord__task_complete(task, COORD_CLOSED, err, NULL);
+  } else if (!recorded || (task->deadline_ns != 0 &&
+                           !coord__timer_set(c->loop, &task->timer, task->deadline_ns))) {
+    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+  } else {
+    task->class->start(task->self, task);
+  }
+}
+
+void coord__task_start(coord__task *task) {
+  atomic_fetch_add_explicit(&task->client->stats.in_flight, 1, memory_order_relaxed);
+  task->job.run = run;
+  coord__loop_post(task->client->loop, &task->job);
+}
+
+/* ---- delivering ---- */
+
+/* All completions for the queue of the first one, in one go. */
+static void deliver_to_queue(coord_client *c, coord__list *tasks) {
+  coord__list batch;
+  coord__list_init(&batch);
+  size_t count = 0;
+  coord_queue *queue = NULL;
+  while (!coord__list_empty(tasks)) {
+    coord__task *task = COORD__CONTAINER(tasks->next, coord__task, event.link);
+    if (task->sink.waiter != NULL || (queue != NULL && task->sink.queue != queue)) break;
+    queue = task->sink.queue;
+    coord__list_remove(&task->event.link);
+    if (task->class != NULL) task->class->release(task->self);
+    task->class = NULL;
+    coord__list_append(&batch, &task->event.link);
+    count++;
+  }
+  atomic_fetch_sub_explicit(&c->stats.in_flight, (long long)count, memory_order_relaxed);
+  coord__queue_push(queue, &batch);
+  for (size_t i = 0; i < count; i++) {
+    coord__queue_release(queue);
+    coord__client_release(c);
+  }
+}
+
+static void deliver_to_waiter(coord__task *task) {
+  coord__waiter *waiter = task->sink.waiter;
+  atomic_fetch_sub_explicit(&task->client->stats.in_flight, 1, memory_order_relaxed);
+  let_go(task);
+  coord__waiter_signal(waiter);
+}
+
+void coord__task_deliver(coord__idle *idle) {
+  coord_client *c = COORD__CONTAINER(idle, coord_client, deliver);
+  coord__client_retain(c);
+  coord__list tasks;
+  coord__list_init(&tasks);
+  coord__list_splice(&tasks, &c->completed);
+  while (!coord__list_empty(&tasks)) {
+    coord__task *task = COORD__CONTAINER(tasks.next, coord__task, event.link);
+    if (task->sink.waiter != NULL) {
+      coord__list_remove(&task->event.link);
+      deliver_to_waiter(task);
+    } else {
+      deliver_to_queue(c, &tasks);
+    }
+  }
+  coord__client_task_ended(c);
+  coord__client_release(c);
+}
+
+/* ---- cancelling ---- */
+
+typedef struct cancel_job {
+  coord__job job;
+  coord_client *client;
+  uint64_t id;
+} cancel_job;
+
+static void run_cancel(coord__job *job) {
+  cancel_job *cancel = COORD__CONTAINER(job, cancel_job, job);
+  coord__task *task = coord__map_find(&cancel->client->tasks, cancel->id);
+  if (task != NULL) coord__task_end(task, COORD_CANCELED, "the caller cancelled it");
+  coord__client_release(cancel->client);
+  coord__free(cancel);
+}
+
+coord_code coord__task_cancel(coord_client *c, uint64_t id) {
+  cancel_job *cancel = coord__calloc(1, sizeof *cancel);
+  if (cancel == NULL) return COORD_NO_MEMORY;
+  cancel->job.run = run_cancel;
+  cancel->client = c;
+  cancel->id = id;
+  coord__client_retain(c);
+  coord__loop_post(c->loop, &cancel->job);
+  return COORD_OK;
+}
