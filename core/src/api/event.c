@@ -1,0 +1,41 @@
+#include "coord/event.h"
+
+#include "base/error.h"
+#include "base/event.h"
+#include "coord/result.h"
+
+int32_t coord_event_type(const coord_event *event) { return event != NULL ? event->type : -1; }
+
+uint64_t coord_event_tag(const coord_event *event) { return event != NULL ? event->tag : 0; }
+
+coord_code coord_event_code(const coord_event *event) {
+  return event != NULL ? event->code : COORD_OK;
+}
+
+const coord_error *coord_event_error(const coord_event *event) {
+  return event != NULL ? event->error : NULL;
+}
+
+const coord_result *coord_event_result(const coord_event *event) {
+  return event != NULL ? event->result : NULL;
+}
+
+coord_result *coord_event_take_result(coord_event *event) {
+  if (event == NULL) return NULL;
+  coord_result *result = event->result;
+  event->result = NULL;
+  return result;
+}
+
+const char *coord_event_text(const coord_event *event) {
+  return event != NULL ? event->text : NULL;
+}
+
+int32_t coord_event_level(const coord_event *event) { return event != NULL ? event->level : 0; }
+
+void coord_event_free(coord_event *event) {
+  if (event == NULL) return;
+  coord_error_free(event->error);
+  coord_result_free(event->result);
+  event->destroy(event);
+}
