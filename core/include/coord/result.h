@@ -13,9 +13,11 @@ extern "C" {
 
 /** Revision of the store when the op was done. */
 COORD_API int64_t coord_result_revision(const coord_result *result);
-/** Id of the cluster and of the member that answered, and its raft term. */
+/** Id of the cluster that answered. */
 COORD_API uint64_t coord_result_cluster_id(const coord_result *result);
+/** Id of the member that answered. */
 COORD_API uint64_t coord_result_member_id(const coord_result *result);
+/** Raft term of the member that answered. */
 COORD_API uint64_t coord_result_raft_term(const coord_result *result);
 /** txn: 1 when the compares held. Other ops: 1. */
 COORD_API int coord_result_succeeded(const coord_result *result);

@@ -113,6 +113,8 @@ static void bound_logs(coord_queue *q, coord__list *cut) {
 void coord__queue_push(coord_queue *q, coord__list *events) {
   coord__list cut;
   coord__list_init(&cut);
+  bool wake_one = false;
+  bool wake_all = false;
   pthread_mutex_lock(&q->lock);
   if (q->shut) {
     coord__list_splice(&cut, events);
@@ -127,15 +129,16 @@ void coord__queue_push(coord_queue *q, coord__list *events) {
     coord__list_splice(&q->events, events);
     bound_logs(q, &cut);
     update_fd(q);
-    if (q->waiting > 0) {
-      if (n > 1 && q->waiting > 1) {
-        pthread_cond_broadcast(&q->come);
-      } else {
-        pthread_cond_signal(&q->come);
-      }
-    }
+    wake_all = n > 1 && q->waiting > 1;
+    wake_one = q->waiting > 0;
   }
   pthread_mutex_unlock(&q->lock);
+  /* The caller holds the queue; those who wake do not have to wait for the lock. */
+  if (wake_all) {
+    pthread_cond_broadcast(&q->come);
+  } else if (wake_one) {
+    pthread_cond_signal(&q->come);
+  }
   free_events(&cut);
 }
 
