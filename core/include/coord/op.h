@@ -71,23 +71,23 @@ COORD_API coord_code coord_op_set_range_end(coord_op *op, const void *end, size_
 
 /** Attributes for coord_op_set: etcd's, with etcd's meaning. In brackets: the ops that have them. */
 enum {
-  COORD_OP_LEASE = 0,               /* [put] attach the key to this lease id */
-  COORD_OP_LIMIT = 1,               /* [get] most keys to return, 0 = all */
-  COORD_OP_REVISION = 2,            /* [get] read at this past revision, 0 = now */
-  COORD_OP_SERIALIZABLE = 3,        /* [get, members] 1: answer from this member, maybe stale */
-  COORD_OP_KEYS_ONLY = 4,           /* [get] 1: no values */
-  COORD_OP_COUNT_ONLY = 5,          /* [get] 1: only coord_result_total */
-  COORD_OP_PREV_KV = 6,             /* [put, delete] 1: return what was there before */
-  COORD_OP_IGNORE_VALUE = 7,        /* [put] 1: keep the present value */
-  COORD_OP_IGNORE_LEASE = 8,        /* [put] 1: keep the present lease */
-  COORD_OP_SORT_BY = 9,             /* [get] COORD_SORT_KEY, ... */
-  COORD_OP_SORT_DESCENDING = 10,    /* [get] 1: descending; 0: ascending */
-  COORD_OP_MIN_MOD_REVISION = 11,   /* [get] 0 = no bound, for all four */
-  COORD_OP_MAX_MOD_REVISION = 12,   /* [get] */
+  COORD_OP_LEASE = 0,                /* [put] attach the key to this lease id */
+  COORD_OP_LIMIT = 1,                /* [get] most keys to return, 0 = all */
+  COORD_OP_REVISION = 2,             /* [get] read at this past revision, 0 = now */
+  COORD_OP_SERIALIZABLE = 3,         /* [get, members] 1: answer from this member, maybe stale */
+  COORD_OP_KEYS_ONLY = 4,            /* [get] 1: no values */
+  COORD_OP_COUNT_ONLY = 5,           /* [get] 1: only coord_result_total */
+  COORD_OP_PREV_KV = 6,              /* [put, delete] 1: return what was there before */
+  COORD_OP_IGNORE_VALUE = 7,         /* [put] 1: keep the present value */
+  COORD_OP_IGNORE_LEASE = 8,         /* [put] 1: keep the present lease */
+  COORD_OP_SORT_BY = 9,              /* [get] COORD_SORT_KEY, ... */
+  COORD_OP_SORT_DESCENDING = 10,     /* [get] 1: descending; 0: ascending */
+  COORD_OP_MIN_MOD_REVISION = 11,    /* [get] 0 = no bound, for all four */
+  COORD_OP_MAX_MOD_REVISION = 12,    /* [get] */
   COORD_OP_MIN_CREATE_REVISION = 13, /* [get] */
   COORD_OP_MAX_CREATE_REVISION = 14, /* [get] */
-  COORD_OP_IDEMPOTENT = 15,         /* [put, delete, txn] 1: doing it twice is as good as once */
-  COORD_OP_PHYSICAL = 16            /* [compact] 1: answer when the space is reclaimed */
+  COORD_OP_IDEMPOTENT = 15,          /* [put, delete, txn] 1: doing it twice is as good as once */
+  COORD_OP_PHYSICAL = 16             /* [compact] 1: answer when the space is reclaimed */
 };
 /** Values of COORD_OP_SORT_BY. */
 enum {

@@ -41,8 +41,12 @@ coord_code coord_call(coord_client *client, const coord_op *op, int32_t timeout_
   code = coord__task_new(client, op, timeout_ms, &sink, &task, err);
   if (code != COORD_OK) return code;
   coord__waiter_init(&waiter, 1);
-  coord__task_start(task);
+  /* Another thread may free the client while this one waits. */
+  coord__client_retain(client);
+  coord__task_push(task);
+  coord__loop_kick(client->loop);
   coord__waiter_wait(&waiter);
+  coord__client_release(client);
   return collect(task, out, err);
 }
 
@@ -56,7 +60,9 @@ coord_code coord_submit(coord_client *client, const coord_op *op, int32_t timeou
   code = coord__task_new(client, op, timeout_ms, &sink, &task, err);
   if (code != COORD_OK) return code;
   if (call_id != NULL) *call_id = task->id;
+  coord__client_retain(client);
   coord__task_start(task);
+  coord__client_release(client);
   return COORD_OK;
 }
 
@@ -100,8 +106,11 @@ coord_code coord_call_many(coord_client *client, const coord_op *const *ops, siz
     return code;
   }
   coord__waiter_init(&waiter, n);
-  for (size_t i = 0; i < n; i++) coord__task_start(tasks[i]);
+  coord__client_retain(client);
+  for (size_t i = 0; i < n; i++) coord__task_push(tasks[i]);
+  coord__loop_kick(client->loop);
   coord__waiter_wait(&waiter);
+  coord__client_release(client);
   for (size_t i = 0; i < n; i++) {
     coord_result *result = NULL;
     /* Only the first error is handed out. */

@@ -1,10 +1,10 @@
 #include "coord/scan.h"
 
 #include "api/check.h"
+#include "base/error.h"
 #include "coord/call.h"
 #include "coord/op.h"
 #include "coord/result.h"
-#include "base/error.h"
 #include "etcd/scan.h"
 
 coord_code coord_scan_open(coord_client *client, const coord_op *get, int32_t page_keys,

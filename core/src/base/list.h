@@ -12,7 +12,7 @@ typedef struct coord__list {
 } coord__list;
 
 #define COORD__CONTAINER(node, type, member) \
-  ((type *)(void *)((char *)(node) - offsetof(type, member)))
+  ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void coord__list_init(coord__list *head) { head->next = head->prev = head; }
 

@@ -22,11 +22,11 @@ void coord__log_to(coord__log *log, coord_queue *queue, uint64_t tag);
 void coord__log_free(coord__log *log);
 
 /* One line, no line end, no secrets. Any thread. Costs one load when the level is off. */
-#define coord__log_at(log, lvl, ...)                                           \
-  do {                                                                         \
-    if (atomic_load_explicit(&(log)->level, memory_order_relaxed) >= (lvl)) {  \
-      coord__log_write((log), (lvl), __VA_ARGS__);                             \
-    }                                                                          \
+#define coord__log_at(log, lvl, ...)                                          \
+  do {                                                                        \
+    if (atomic_load_explicit(&(log)->level, memory_order_relaxed) >= (lvl)) { \
+      coord__log_write((log), (lvl), __VA_ARGS__);                            \
+    }                                                                         \
   } while (0)
 
 void coord__log_write(coord__log *log, int level, const char *format, ...)

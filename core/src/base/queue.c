@@ -28,7 +28,7 @@ struct coord_queue {
   uint64_t wakes;    /* calls of wake that nobody has used up yet, as a count of epochs */
   bool wake_pending; /* wake came while nobody waited */
   bool shut;
-  bool fd_used;  /* somebody polls the descriptor: only then it is kept up to date */
+  bool fd_used; /* somebody polls the descriptor: only then it is kept up to date */
   bool fd_raised;
   int fd;
 };
@@ -57,9 +57,7 @@ coord_code coord__queue_new(coord_queue **out, coord_error **err) {
   return COORD_OK;
 }
 
-bool coord__queue_forked(const coord_queue *q) {
-  return q->generation != coord__fork_generation();
-}
+bool coord__queue_forked(const coord_queue *q) { return q->generation != coord__fork_generation(); }
 
 coord_queue *coord__queue_retain(coord_queue *q) {
   atomic_fetch_add_explicit(&q->refs, 1, memory_order_relaxed);

@@ -130,8 +130,8 @@ static coord_code configure(coord_client *c, coord_error **err) {
   const coord_options *o = c->options;
   coord__rpc_config config = {.wire = wires[coord__options_choice(o, COORD__OPTION_WIRE)],
                               .classify = coord__etcd_status};
-  coord_code code =
-      coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints, err);
+  coord_code code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS),
+                                           &config.endpoints, err);
   if (code != COORD_OK) return code;
   config.link = (coord__link_config){
       .loop = c->loop,
@@ -151,8 +151,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
   return COORD_OK;
 }
 
-coord_code coord__client_open(const coord_options *options, coord_client **out,
-                              coord_error **err) {
+coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err) {
   coord_client *c = coord__calloc(1, sizeof *c);
   if (c == NULL) return coord__no_memory(err);
   c->options = coord__options_copy(options);

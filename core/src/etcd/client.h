@@ -33,8 +33,8 @@ struct coord_client {
   coord__list open;      /* all tasks that have not ended */
   coord__list completed; /* tasks to be delivered before the loop sleeps */
   coord__idle deliver;
-  coord__list closers;   /* threads in coord__client_close */
-  bool no_range_stream;  /* the server has told that it lacks it */
+  coord__list closers;  /* threads in coord__client_close */
+  bool no_range_stream; /* the server has told that it lacks it */
 };
 
 coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err);

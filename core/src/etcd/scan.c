@@ -227,8 +227,8 @@ static coord_code request_rest(coord_scan *s, int64_t limit, coord__request *out
                                coord_error **err) {
   bool first = s->next.len == 0;
   int64_t revision = first ? s->get->message.get.revision : atomic_load(&s->revision);
-  coord_op *op = coord__op_get_page(s->get, first ? NULL : s->next.data, s->next.len, limit,
-                                    revision);
+  coord_op *op =
+      coord__op_get_page(s->get, first ? NULL : s->next.data, s->next.len, limit, revision);
   if (op == NULL) return coord__no_memory(err);
   coord_code code = coord__op_encode(op, &s->client->limits, out, err);
   coord__op_free(op);

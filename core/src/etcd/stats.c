@@ -116,8 +116,7 @@ char *coord__stats_json(const coord__stats *stats, const coord__rpc_counters *rp
     json_object_array_add(names, json_object_new_string(endpoints->items[i].name));
   }
   for (int i = 0; i < COORD__METHOD_COUNT; i++) {
-    const coord__method_stats *m =
-        atomic_load_explicit(&stats->methods[i], memory_order_acquire);
+    const coord__method_stats *m = atomic_load_explicit(&stats->methods[i], memory_order_acquire);
     if (m != NULL) json_object_object_add(methods, coord__methods[i].name, method_json(m));
   }
   json_object_object_add(root, "endpoints", names);

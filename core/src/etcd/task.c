@@ -150,10 +150,19 @@ static void run(coord__job *job) {
   }
 }
 
-void coord__task_start(coord__task *task) {
+static void prepare(coord__task *task) {
   atomic_fetch_add_explicit(&task->client->stats.in_flight, 1, memory_order_relaxed);
   task->job.run = run;
+}
+
+void coord__task_start(coord__task *task) {
+  prepare(task);
   coord__loop_post(task->client->loop, &task->job);
+}
+
+void coord__task_push(coord__task *task) {
+  prepare(task);
+  coord__loop_push(task->client->loop, &task->job);
 }
 
 /* ---- delivering ---- */

@@ -40,6 +40,8 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
 /* Hand it to the I/O thread. From now on it completes, and belongs to whoever gets the completion:
  * a sink's waiter frees it with coord_event_free(&task->event). */
 void coord__task_start(coord__task *task);
+/* The same for a thread that waits next: coord__loop_kick must follow, after one or many. */
+void coord__task_push(coord__task *task);
 /* Free one that was never started. */
 void coord__task_drop(coord__task *task);
 

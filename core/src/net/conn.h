@@ -8,9 +8,9 @@
 
 typedef enum coord__io_status {
   COORD__IO_OK,
-  COORD__IO_AGAIN,  /* nothing now; wait for the descriptor */
-  COORD__IO_END,    /* the peer has closed */
-  COORD__IO_FAILED  /* errno says why */
+  COORD__IO_AGAIN, /* nothing now; wait for the descriptor */
+  COORD__IO_END,   /* the peer has closed */
+  COORD__IO_FAILED /* errno says why */
 } coord__io_status;
 
 typedef struct coord__conn coord__conn;
@@ -25,8 +25,8 @@ typedef struct coord__conn_ops {
 struct coord__conn {
   const coord__conn_ops *ops;
   coord__loop *loop;
-  coord__io io;     /* whoever owns the connection sets io.ready */
-  void *owner;      /* and this */
+  coord__io io; /* whoever owns the connection sets io.ready */
+  void *owner;  /* and this */
   coord__fd_entry fd_entry;
 };
 

@@ -8,7 +8,7 @@
 #include "net/conn.h"
 
 typedef struct coord__dial_target {
-  const char *host;      /* name, IPv4, or IPv6 without brackets; ignored with unix_path */
+  const char *host; /* name, IPv4, or IPv6 without brackets; ignored with unix_path */
   int port;
   const char *unix_path; /* NULL: TCP */
   const char *proxy;     /* NULL or "": none */

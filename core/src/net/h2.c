@@ -24,9 +24,9 @@ struct coord__h2 {
   coord__buf out; /* bytes that the socket did not take yet, from out_sent on */
   size_t out_sent;
   coord__idle flush;
-  coord__timer alive;      /* when to ask for, or to give up on, a sign of life */
-  int64_t heard_ns;        /* when bytes last came */
-  int64_t pinged_ns;       /* 0: no PING is unanswered */
+  coord__timer alive;         /* when to ask for, or to give up on, a sign of life */
+  int64_t heard_ns;           /* when bytes last came */
+  int64_t pinged_ns;          /* 0: no PING is unanswered */
   uint8_t first[FIRST_BYTES]; /* what the peer said first, for the message when it is no etcd */
   size_t first_len;
   bool is_ready;
@@ -320,8 +320,9 @@ static bool read_once(coord__h2 *h) {
       if (!h->is_ready && h->first_len > 0) {
         lose_stranger(h);
       } else {
-        lose(h, COORD_UNAVAILABLE, h->is_ready ? "the server closed the connection"
-                                               : "the server closed the connection unasked");
+        lose(h, COORD_UNAVAILABLE,
+             h->is_ready ? "the server closed the connection"
+                         : "the server closed the connection unasked");
       }
       return false;
     default:

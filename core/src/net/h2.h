@@ -48,8 +48,8 @@ typedef struct coord__h2_config {
 } coord__h2_config;
 
 typedef struct coord__h2_ops {
-  void (*ready)(void *user);    /* the server has introduced itself: streams may be opened */
-  void (*changed)(void *user);  /* a stream has ended, or the limit of streams has moved */
+  void (*ready)(void *user);   /* the server has introduced itself: streams may be opened */
+  void (*changed)(void *user); /* a stream has ended, or the limit of streams has moved */
   /* No new streams, please; those that are open go on. `calm`: our PINGs were too many. */
   void (*draining)(void *user, bool calm);
   /* The session is dead: coord__h2_close must follow, which ends the streams. */

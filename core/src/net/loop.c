@@ -19,13 +19,20 @@
 
 enum { SCRATCH_BYTES = 256 * 1024, STACK_BYTES = 1024 * 1024, MAX_READY = 64, JOBS_AT_ONCE = 256 };
 
+static const int64_t NAP_NS = 500 * COORD__NS_PER_MS;
+
 struct coord__loop {
   atomic_int refs; /* once 0 it stays 0 */
   bool stopping;
   int epoll_fd;
   int wake_fd;
   coord__io wake_io;
-  atomic_bool sleeping;
+  atomic_bool sleeping;   /* the I/O thread is in epoll_wait, or will look for jobs before it is */
+  int64_t sleep_until_ns; /* while it sleeps */
+  unsigned long long jobs_run;
+  unsigned long long jobs_seen; /* jobs_run when the I/O thread went to sleep last */
+  unsigned
+      removals; /* descriptors that were given up: what epoll_wait had collected may be stale */
   _Atomic(coord__job *) jobs; /* newest first */
   coord__job stop_job;
   coord__heap timers;
@@ -42,6 +49,8 @@ struct coord__loop {
 
 static pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
 static coord__loop *engine;
+/* Held while the last holder of an engine tells it to stop. Taken after a round, never before. */
+static pthread_mutex_t stop_lock = PTHREAD_MUTEX_INITIALIZER;
 /* In a forked child: what the parent's engine was. Kept reachable, never used. */
 static coord__loop *orphan;
 
@@ -54,16 +63,22 @@ static bool has_last_thread;
 
 /* ---- jobs ---- */
 
-void coord__loop_post(coord__loop *loop, coord__job *job) {
+void coord__loop_push(coord__loop *loop, coord__job *job) {
   coord__job *head = atomic_load_explicit(&loop->jobs, memory_order_relaxed);
   do {
     job->next = head;
   } while (!atomic_compare_exchange_weak(&loop->jobs, &head, job));
-  if (atomic_load(&loop->sleeping) && atomic_exchange(&loop->sleeping, false)) {
-    uint64_t one = 1;
-    while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
-    }
+}
+
+static void wake(coord__loop *loop) {
+  uint64_t one = 1;
+  while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
   }
+}
+
+void coord__loop_post(coord__loop *loop, coord__job *job) {
+  coord__loop_push(loop, job);
+  if (atomic_load(&loop->sleeping) && atomic_exchange(&loop->sleeping, false)) wake(loop);
 }
 
 static size_t run_jobs_once(coord__loop *loop) {
@@ -82,6 +97,7 @@ static size_t run_jobs_once(coord__loop *loop) {
     oldest = next;
     count++;
   }
+  loop->jobs_run += count;
   return count;
 }
 
@@ -100,7 +116,9 @@ static void on_wake(coord__io *io, uint32_t events) {
   (void)events;
 }
 
-static void run_stop(coord__job *job) { COORD__CONTAINER(job, coord__loop, stop_job)->stopping = true; }
+static void run_stop(coord__job *job) {
+  COORD__CONTAINER(job, coord__loop, stop_job)->stopping = true;
+}
 
 /* ---- descriptors, timers, idle work ---- */
 
@@ -111,6 +129,7 @@ bool coord__io_set(coord__loop *loop, coord__io *io, uint32_t events) {
   if (io->events == 0) how = EPOLL_CTL_ADD;
   if (events == 0) {
     how = EPOLL_CTL_DEL;
+    loop->removals++;
     /* What this round has collected for it must not be reported any more. */
     for (int i = 0; i < loop->ready_count; i++) {
       if (loop->ready[i].data.ptr == io) loop->ready[i].data.ptr = NULL;
@@ -176,24 +195,39 @@ static void run_idle(coord__loop *loop) {
   }
 }
 
-static int sleep_ms(const coord__loop *loop) {
+static int64_t next_timer_ns(const coord__loop *loop) {
   coord__heap_node *top = coord__heap_top(&loop->timers);
-  if (top == NULL) return -1;
-  int64_t left = top->key - coord__clock_ns();
+  return top != NULL ? top->key : INT64_MAX;
+}
+
+/* Until the next timer. While calls keep coming only for a while: a call that is started from its own
+ * thread has a deadline further off than that, and so need not wake the I/O thread because of it. */
+static int plan_sleep(coord__loop *loop) {
+  int64_t now = coord__clock_ns();
+  loop->sleep_until_ns = next_timer_ns(loop);
+  bool busy = loop->jobs_run != loop->jobs_seen;
+  loop->jobs_seen = loop->jobs_run;
+  if (busy && loop->sleep_until_ns > now + NAP_NS) loop->sleep_until_ns = now + NAP_NS;
+  if (loop->sleep_until_ns == INT64_MAX) return -1;
+  int64_t left = loop->sleep_until_ns - now;
   if (left <= 0) return 0;
   int64_t ms = (left + COORD__NS_PER_MS - 1) / COORD__NS_PER_MS;
   return ms > 3600000 ? 3600000 : (int)ms;
 }
 
 static void wait_ready(coord__loop *loop) {
-  int timeout = sleep_ms(loop);
+  int timeout = plan_sleep(loop);
+  unsigned removals = loop->removals;
   atomic_store(&loop->sleeping, true);
-  if (atomic_load(&loop->jobs) != NULL) timeout = 0;
   pthread_mutex_unlock(&loop->round);
-  loop->ready_count = epoll_wait(loop->epoll_fd, loop->ready, MAX_READY, timeout);
+  /* After the unlock: whoever found the round taken relies on this look. */
+  if (atomic_load(&loop->jobs) != NULL) timeout = 0;
+  int count = epoll_wait(loop->epoll_fd, loop->ready, MAX_READY, timeout);
   pthread_mutex_lock(&loop->round);
   atomic_store(&loop->sleeping, false);
   loop->now_ns = coord__clock_ns();
+  /* Stale reports are dropped; what is still true is reported again. */
+  loop->ready_count = removals == loop->removals ? count : 0;
 }
 
 static void run_ready(coord__loop *loop) {
@@ -202,6 +236,21 @@ static void run_ready(coord__loop *loop) {
     if (io != NULL) io->ready(io, loop->ready[i].events);
   }
   loop->ready_count = 0;
+}
+
+void coord__loop_kick(coord__loop *loop) {
+  while (atomic_load(&loop->jobs) != NULL) {
+    /* Awake, the I/O thread looks for jobs before it sleeps; and so does, below, whoever has taken
+     * its place. */
+    if (!atomic_load(&loop->sleeping)) return;
+    if (pthread_mutex_trylock(&loop->round) != 0) return;
+    loop->now_ns = coord__clock_ns();
+    run_jobs(loop);
+    run_idle(loop);
+    bool must_wake = loop->stopping || next_timer_ns(loop) < loop->sleep_until_ns;
+    pthread_mutex_unlock(&loop->round);
+    if (must_wake && atomic_exchange(&loop->sleeping, false)) wake(loop);
+  }
 }
 
 static void free_loop(coord__loop *loop) {
@@ -218,6 +267,8 @@ static void end_thread(coord__loop *loop) {
   pthread_mutex_lock(&engine_lock);
   if (engine == loop) engine = NULL;
   pthread_mutex_unlock(&engine_lock);
+  pthread_mutex_lock(&stop_lock); /* the one who stopped it has let go */
+  pthread_mutex_unlock(&stop_lock);
   free_loop(loop);
   pthread_mutex_lock(&engine_lock);
   bool had_before = has_last_thread;
@@ -252,14 +303,17 @@ static void *thread_main(void *arg) {
 static void before_fork(void) {
   pthread_mutex_lock(&engine_lock);
   if (engine != NULL) pthread_mutex_lock(&engine->round);
+  pthread_mutex_lock(&stop_lock);
 }
 
 static void after_fork_in_parent(void) {
+  pthread_mutex_unlock(&stop_lock);
   if (engine != NULL) pthread_mutex_unlock(&engine->round);
   pthread_mutex_unlock(&engine_lock);
 }
 
 static void after_fork_in_child(void) {
+  pthread_mutex_unlock(&stop_lock);
   if (engine != NULL) {
     for (coord__list *n = engine->fds.next; n != &engine->fds; n = n->next) {
       close(COORD__CONTAINER(n, coord__fd_entry, link)->fd);
@@ -390,10 +444,17 @@ coord__loop *coord__loop_retain(coord__loop *loop) {
 }
 
 void coord__loop_release(coord__loop *loop) {
+  int refs = atomic_load(&loop->refs);
+  while (refs > 1) {
+    if (atomic_compare_exchange_weak(&loop->refs, &refs, refs - 1)) return;
+  }
+  /* Perhaps the last one. */
   atomic_fetch_add(&ending, 1);
+  pthread_mutex_lock(&stop_lock);
   if (atomic_fetch_sub(&loop->refs, 1) == 1) {
     coord__loop_post(loop, &loop->stop_job);
   } else {
     atomic_fetch_sub(&ending, 1);
   }
+  pthread_mutex_unlock(&stop_lock);
 }

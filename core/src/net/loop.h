@@ -47,10 +47,15 @@ coord__loop *coord__loop_retain(coord__loop *loop);
 /* Any thread, the I/O thread too; never blocks. */
 void coord__loop_release(coord__loop *loop);
 
-/* Any thread that holds the loop. Jobs of one thread run in order. */
+/* Any thread that holds the loop, during the whole of the call. Jobs of one thread run in order. */
 void coord__loop_post(coord__loop *loop, coord__job *job);
+/* The same without waking the I/O thread; coord__loop_kick must follow, after one or many. It runs
+ * them on the calling thread when the I/O thread sleeps: a thread that is about to wait anyway saves
+ * the way over another one. */
+void coord__loop_push(coord__loop *loop, coord__job *job);
+void coord__loop_kick(coord__loop *loop);
 
-/* I/O thread, all below. */
+/* I/O thread, all below; or whoever has its place in coord__loop_kick, one at a time. */
 
 /* Time at the start of this round, monotonic. */
 int64_t coord__loop_now_ns(const coord__loop *loop);

@@ -90,8 +90,8 @@ static void answered(coord__call *call, const coord__outcome *outcome, coord__bu
     return;
   }
   uint32_t flags = 0;
-  coord_code code = call->rpc->config.classify(outcome->grpc_status, outcome->message,
-                                               call->read_only, &flags);
+  coord_code code =
+      call->rpc->config.classify(outcome->grpc_status, outcome->message, call->read_only, &flags);
   bool safe = call->repeatable || !(flags & COORD_MAYBE_APPLIED);
   if (code == COORD_UNAVAILABLE && (flags & COORD_RETRIABLE) && safe && has_time(call)) {
     if (!(flags & COORD_MAYBE_APPLIED)) call->maybe_sent = false;

@@ -234,9 +234,7 @@ void coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
   }
 }
 
-void coord__rpc_connect(coord__rpc *rpc) {
-  coord__channel_wake(&rpc->channels[COORD__LANE_CALLS]);
-}
+void coord__rpc_connect(coord__rpc *rpc) { coord__channel_wake(&rpc->channels[COORD__LANE_CALLS]); }
 
 static void end_waiting(coord__list *calls) {
   while (!coord__list_empty(calls)) {

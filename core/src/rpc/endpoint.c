@@ -130,8 +130,8 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
     code = parse_tcp(item, item, out, err);
   }
   if (code != COORD_OK) return code;
-  bool complete = out->name != NULL && out->authority != NULL &&
-                  (out->host != NULL || out->unix_path != NULL);
+  bool complete =
+      out->name != NULL && out->authority != NULL && (out->host != NULL || out->unix_path != NULL);
   return complete ? COORD_OK : coord__no_memory(err);
 }
 

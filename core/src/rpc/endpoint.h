@@ -7,8 +7,8 @@
 #include "coord/base.h"
 
 typedef struct coord__endpoint {
-  char *name;      /* as messages show it: "127.0.0.1:2379", "unix:///run/etcd.sock" */
-  char *host;      /* without brackets; NULL for a unix socket */
+  char *name; /* as messages show it: "127.0.0.1:2379", "unix:///run/etcd.sock" */
+  char *host; /* without brackets; NULL for a unix socket */
   int port;
   char *unix_path; /* NULL: TCP */
   char *authority; /* for the HTTP header */

@@ -165,6 +165,7 @@ size_t coord__grpc_timeout(char out[16], int64_t left_ns) {
   /* Few different values, so that the header stays in the compressor's table. */
   if (ms > 1000) ms = (ms + 99) / 100 * 100;
   /* At most eight digits are allowed. */
-  int n = ms < 100000000 ? snprintf(out, 16, "%dm", (int)ms) : snprintf(out, 16, "%dS", (int)(ms / 1000));
+  int n = ms < 100000000 ? snprintf(out, 16, "%dm", (int)ms)
+                         : snprintf(out, 16, "%dS", (int)(ms / 1000));
   return (size_t)n;
 }

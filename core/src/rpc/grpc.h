@@ -15,8 +15,8 @@ typedef struct coord__grpc_reader {
   int http_status;  /* 0: none yet */
   bool is_grpc;     /* the content type is one of gRPC's */
   int grpc_status;
-  char *grpc_message;     /* decoded; NULL: none */
-  char content_type[48];  /* for messages of errors */
+  char *grpc_message;    /* decoded; NULL: none */
+  char content_type[48]; /* for messages of errors */
   uint8_t head[COORD__GRPC_HEADER];
   size_t head_len;
   size_t left;     /* bytes that the message under way still lacks */

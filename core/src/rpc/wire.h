@@ -26,9 +26,9 @@ typedef struct coord__exchange coord__exchange; /* the wire's own state of a cal
 /* One try of a unary call. The caller owns it and all it points to until it is done. */
 typedef struct coord__attempt {
   const coord__method *method;
-  uint8_t *frame;       /* COORD__FRAME_HEADROOM bytes for the wire, then the message */
+  uint8_t *frame; /* COORD__FRAME_HEADROOM bytes for the wire, then the message */
   size_t frame_len;
-  int64_t deadline_ns;  /* 0: none */
+  int64_t deadline_ns; /* 0: none */
   /* The end, never from within the call that started it. With code COORD_OK and grpc_status 0,
    * `body` is the answer, to be taken or left. */
   void (*done)(struct coord__attempt *attempt, const coord__outcome *outcome, coord__buf *body);
@@ -50,8 +50,8 @@ typedef struct coord__link coord__link;
 /* What a link tells its owner. None is called from within coord__wire.open. */
 typedef struct coord__link_events {
   void (*ready)(void *owner);
-  void (*changed)(void *owner);              /* look at capacity again */
-  void (*draining)(void *owner, bool calm);  /* as in net/h2.h */
+  void (*changed)(void *owner);                                /* look at capacity again */
+  void (*draining)(void *owner, bool calm);                    /* as in net/h2.h */
   void (*lost)(void *owner, coord_code code, const char *why); /* to be closed now */
 } coord__link_events;
 

@@ -138,7 +138,9 @@ static void conclude_done(coord__exchange *x) {
 
 /* ---- what comes from the HTTP/2 stream ---- */
 
-static coord__exchange *of(coord__h2_stream *s) { return COORD__CONTAINER(s, coord__exchange, stream); }
+static coord__exchange *of(coord__h2_stream *s) {
+  return COORD__CONTAINER(s, coord__exchange, stream);
+}
 
 static void on_header(coord__h2_stream *s, const uint8_t *name, size_t name_len,
                       const uint8_t *value, size_t value_len) {
@@ -159,7 +161,8 @@ static size_t take_in(coord__exchange *x, const uint8_t *p, size_t n, bool *gone
   size_t used = 0;
   *gone = false;
   while (used < n && !x->paused) {
-    bool second = x->attempt != NULL && x->reader.body.len > 0 && !coord__grpc_is_partial(&x->reader);
+    bool second =
+        x->attempt != NULL && x->reader.body.len > 0 && !coord__grpc_is_partial(&x->reader);
     coord__grpc_step step = coord__grpc_read(&x->reader, p + used, n - used);
     if (second && step.code == COORD_OK) {
       step.code = COORD_PROTOCOL;
@@ -217,8 +220,8 @@ static void on_closed(coord__h2_stream *s, coord__h2_end how, uint32_t code) {
     conclude_done(x);
     return;
   }
-  coord__outcome outcome = {.code = COORD_UNAVAILABLE, .grpc_status = -1, .http_status = -1,
-                            .message = why};
+  coord__outcome outcome = {
+      .code = COORD_UNAVAILABLE, .grpc_status = -1, .http_status = -1, .message = why};
   if (how == COORD__H2_LOST) {
     snprintf(why, sizeof why, "%s", x->owner->why);
   } else if (how == COORD__H2_UNPROCESSED) {
@@ -240,10 +243,10 @@ static const coord__h2_stream_ops stream_ops = {on_header, on_data, on_read, on_
 
 /* ---- starting calls and streams ---- */
 
-#define NV(name, value, len, flags)                                                      \
-  {                                                                                      \
+#define NV(name, value, len, flags)                                                       \
+  {                                                                                       \
     (uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), sizeof(name) - 1, (len), \
-        NGHTTP2_NV_FLAG_NO_COPY_NAME | (flags)                                           \
+        NGHTTP2_NV_FLAG_NO_COPY_NAME | (flags)                                            \
   }
 #define FIXED(name, value) NV(name, value, sizeof(value) - 1, NGHTTP2_NV_FLAG_NO_COPY_VALUE)
 
