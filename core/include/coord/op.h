@@ -59,7 +59,10 @@ COORD_API coord_code coord_op_if_value(coord_op *txn, const void *key, size_t ke
  * every key in there. `end` as in coord_op_set_range_end; NULL with length 0 means the prefix.
  */
 COORD_API coord_code coord_op_if_range(coord_op *txn, const void *end, size_t end_len);
-/** Add an op (get, put, delete or txn) to do when all compares hold; it is copied. */
+/**
+ * Add an op (get, put, delete or txn) to do when all compares hold; it is copied. Transactions nest
+ * at most 64 deep.
+ */
 COORD_API coord_code coord_op_then(coord_op *txn, const coord_op *op);
 /** Add an op to do when some compare does not hold; it is copied. */
 COORD_API coord_code coord_op_else(coord_op *txn, const coord_op *op);

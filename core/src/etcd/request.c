@@ -131,17 +131,6 @@ coord_code coord__op_encode(const coord_op *op, const coord__limits *limits, coo
   return pack(op, limits, &encodings[op->kind], out, err);
 }
 
-coord_code coord__op_encode_range_stream(const coord_op *get, const coord__limits *limits,
-                                         coord__request *out, coord_error **err) {
-  static const encoding stream = {COORD__METHOD_RANGE_STREAM, coord__decode_range_stream};
-  coord_code code = check(get, limits, err);
-  if (code != COORD_OK) return code;
-  if (get->kind != COORD__OP_GET) {
-    return coord__fail(err, COORD_INTERNAL, "%s is not a get", coord__op_name(get));
-  }
-  return pack(get, limits, &stream, out, err);
-}
-
 void coord__request_free(coord__request *request) {
   if (request != NULL) coord__buf_free(&request->body);
 }

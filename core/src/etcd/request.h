@@ -30,10 +30,6 @@ typedef struct coord__request {
  * COORD_INVALID, COORD_TOO_LARGE, COORD_NO_MEMORY. On failure nothing is to be freed. */
 coord_code coord__op_encode(const coord_op *op, const coord__limits *limits, coord__request *out,
                             coord_error **err);
-/* The same for a get as a RangeStream of etcd 3.7, whose answers `decode` takes one by one. The
- * server has no sort orders and no bounds on revisions there. */
-coord_code coord__op_encode_range_stream(const coord_op *get, const coord__limits *limits,
-                                         coord__request *out, coord_error **err);
 void coord__request_free(coord__request *request);
 
 /* The code, flags (COORD_RETRIABLE, COORD_MAYBE_APPLIED for writes) that a gRPC status and message

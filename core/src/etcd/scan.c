@@ -33,6 +33,7 @@ struct coord_scan {
   coord__stream stream;
   bool streaming;
   bool stream_failed; /* read one page plainly before trying again */
+  bool only_pages;    /* RangeStream knows no bounds on revisions */
 };
 
 /* ---- life ---- */
@@ -121,6 +122,9 @@ coord_code coord__scan_open(coord_client *c, const coord_op *get, int32_t page_k
   atomic_init(&s->total, -1);
   s->client = c;
   s->limit = get->message.get.limit;
+  const Etcdserverpb__RangeRequest *r = &get->message.get;
+  s->only_pages = r->min_mod_revision > 0 || r->max_mod_revision > 0 ||
+                  r->min_create_revision > 0 || r->max_create_revision > 0;
   s->page_keys = page_keys > 0 ? page_keys : c->scan_page_keys;
   coord__client_retain(c);
   coord__client_use(c);
@@ -341,7 +345,8 @@ static void start(void *self, coord__task *task) {
     complete_at_end(s);
   } else if (s->streaming) {
     coord__stream_pause(&s->stream, false);
-  } else if (s->next.len > 0 && !s->stream_failed && !s->client->no_range_stream) {
+  } else if (s->next.len > 0 && !s->stream_failed && !s->only_pages &&
+             !s->client->no_range_stream) {
     open_stream(s);
   } else {
     call_page(s);

@@ -41,6 +41,11 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
   coord__task *task = coord__calloc(1, sizeof *task);
   if (task == NULL) return coord__no_memory(err);
   if (op->kind == COORD__OP_CUSTOM) {
+    coord_code code = coord__op_check(op, err);
+    if (code != COORD_OK) {
+      coord__free(task);
+      return code;
+    }
     if (op->class->client(op->self) != c) {
       coord__free(task);
       return coord__fail(err, COORD_INVALID, "argument op (%s) belongs to another client",
@@ -89,7 +94,7 @@ void coord__task_complete(coord__task *task, coord_code code, coord_error *err,
   task->event.result = result;
   coord__list_remove(&task->event.link);
   coord__list_append(&c->completed, &task->event.link);
-  coord__loop_defer(c->loop, &c->deliver);
+  coord__loop_defer_first(c->loop, &c->deliver);
 }
 
 static void on_call_done(coord__call *call) {

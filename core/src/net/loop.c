@@ -154,6 +154,10 @@ void coord__loop_defer(coord__loop *loop, coord__idle *idle) {
   if (!coord__list_linked(&idle->link)) coord__list_append(&loop->idle, &idle->link);
 }
 
+void coord__loop_defer_first(coord__loop *loop, coord__idle *idle) {
+  if (!coord__list_linked(&idle->link)) coord__list_prepend(&loop->idle, &idle->link);
+}
+
 void coord__idle_cancel(coord__idle *idle) { coord__list_remove(&idle->link); }
 
 int64_t coord__loop_now_ns(const coord__loop *loop) { return loop->now_ns; }

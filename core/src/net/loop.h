@@ -67,6 +67,8 @@ bool coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns);
 void coord__timer_stop(coord__loop *loop, coord__timer *timer);
 /* Run before the loop sleeps, once; asking again before that does nothing. */
 void coord__loop_defer(coord__loop *loop, coord__idle *idle);
+/* The same, before all that is deferred so far: for what somebody waits for. */
+void coord__loop_defer_first(coord__loop *loop, coord__idle *idle);
 void coord__idle_cancel(coord__idle *idle);
 /* Memory for one read from a socket, free for use until the callback returns. */
 uint8_t *coord__loop_scratch(coord__loop *loop, size_t *size);

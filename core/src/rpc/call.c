@@ -31,7 +31,9 @@ static void fail(coord__call *call, coord_code code, uint32_t flags, const char 
   coord__fail(&call->error, code, "%s: %s", call->method->name, why);
   if (call->error != NULL) {
     call->error->flags = flags;
-    if (call->maybe_sent && !call->read_only) call->error->flags |= COORD_MAYBE_APPLIED;
+    if ((call->sent || call->maybe_applied) && !call->read_only) {
+      call->error->flags |= COORD_MAYBE_APPLIED;
+    }
     coord__error_set_endpoint(call->error, endpoint);
   }
   finish(call, code);
@@ -68,6 +70,8 @@ static void try_again(coord__call *call, bool pause) {
   coord__channel *ch = channel_of(call);
   coord__list_remove(&call->link);
   call->carrier = NULL;
+  call->maybe_applied |= call->sent;
+  call->sent = false;
   atomic_fetch_add(&call->rpc->counters.retries, 1);
   if (pause) {
     coord__list_append(&ch->delayed, &call->link);
@@ -94,15 +98,14 @@ static void answered(coord__call *call, const coord__outcome *outcome, coord__bu
       call->rpc->config.classify(outcome->grpc_status, outcome->message, call->read_only, &flags);
   bool safe = call->repeatable || !(flags & COORD_MAYBE_APPLIED);
   if (code == COORD_UNAVAILABLE && (flags & COORD_RETRIABLE) && safe && has_time(call)) {
-    if (!(flags & COORD_MAYBE_APPLIED)) call->maybe_sent = false;
+    if (!(flags & COORD_MAYBE_APPLIED)) call->sent = false;
     try_again(call, true);
     return;
   }
-  /* The server has answered: whether it may have been applied is in its answer. */
-  call->maybe_sent = false;
   coord__fail(&call->error, code, "%s: %s", call->method->name, outcome->message);
   if (call->error != NULL) {
     call->error->flags = flags;
+    if (call->maybe_applied && !call->read_only) call->error->flags |= COORD_MAYBE_APPLIED;
     call->error->grpc_status = outcome->grpc_status;
     call->error->http_status = outcome->http_status;
     coord__error_set_endpoint(call->error, endpoint);
@@ -116,7 +119,7 @@ static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coor
     answered(call, outcome, body);
     return;
   }
-  if (outcome->unprocessed) call->maybe_sent = false;
+  if (outcome->unprocessed) call->sent = false;
   bool safe = call->repeatable || outcome->unprocessed;
   if (outcome->code == COORD_UNAVAILABLE && safe && !call->rpc->closed && has_time(call)) {
     try_again(call, outcome->unprocessed);
@@ -125,7 +128,6 @@ static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coor
   const char *endpoint = call->carrier->endpoint->name;
   fail(call, outcome->code, outcome->code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0,
        outcome->message, endpoint);
-  /* fail() has let go of the call: nothing may follow. */
 }
 
 bool coord__call_try(coord__call *call, coord__carrier *carrier) {
@@ -136,7 +138,7 @@ bool coord__call_try(coord__call *call, coord__carrier *carrier) {
                                    .done = on_done};
   if (!carrier->wire->ops->call(carrier->wire, &call->attempt)) return false;
   call->carrier = carrier;
-  call->maybe_sent = true;
+  call->sent = true;
   coord__list_append(&carrier->calls, &call->link);
   return true;
 }
@@ -145,7 +147,7 @@ void coord__call_start(coord__rpc *rpc, coord__call *call) {
   call->rpc = rpc;
   call->timer = (coord__timer){.fire = on_deadline};
   call->carrier = NULL;
-  call->maybe_sent = false;
+  call->sent = call->maybe_applied = false;
   call->error = NULL;
   call->response = (coord__buf){0};
   coord__channel *ch = &rpc->channels[COORD__LANE_CALLS];

@@ -165,7 +165,12 @@ size_t coord__grpc_timeout(char out[16], int64_t left_ns) {
   /* Few different values, so that the header stays in the compressor's table. */
   if (ms > 1000) ms = (ms + 99) / 100 * 100;
   /* At most eight digits are allowed. */
-  int n = ms < 100000000 ? snprintf(out, 16, "%dm", (int)ms)
-                         : snprintf(out, 16, "%dS", (int)(ms / 1000));
-  return (size_t)n;
+  bool in_seconds = ms >= 100000000;
+  if (in_seconds) ms /= 1000;
+  char digits[24];
+  size_t n = 0;
+  for (; ms > 0; ms /= 10) digits[n++] = (char)('0' + ms % 10);
+  for (size_t i = 0; i < n; i++) out[i] = digits[n - 1 - i];
+  out[n] = in_seconds ? 'S' : 'm';
+  return n + 1;
 }

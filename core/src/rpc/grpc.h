@@ -48,7 +48,8 @@ bool coord__grpc_is_partial(const coord__grpc_reader *r);
 /* The gRPC status that stands for an HTTP status, by gRPC's own table. */
 int coord__grpc_from_http(int http_status);
 
-/* "5000m" for a time that is left; `out` holds 16 bytes. Coarse, and never shorter than it is. */
+/* "5000m" for a time that is left, without NUL; `out` holds 16 bytes. Coarse, and never shorter than
+ * it is. Returns the length. */
 size_t coord__grpc_timeout(char out[16], int64_t left_ns);
 
 #endif

@@ -81,7 +81,8 @@ struct coord__call {
   coord__timer timer;
   coord__attempt attempt;
   coord__carrier *carrier;
-  bool maybe_sent;
+  bool sent;          /* the try under way has left, as far as is known */
+  bool maybe_applied; /* an earlier try may have reached the server */
 };
 
 /* ---- streams ---- */
@@ -114,7 +115,7 @@ void coord__call_start(coord__rpc *rpc, coord__call *call);
 /* End a call under way with `code` and `why`; `done` comes from within. */
 void coord__call_end(coord__call *call, coord_code code, const char *why);
 
-/* Open a stream of `method`; opened or closed comes later. */
+/* Open a stream of `method`; opened or closed comes later, or from within. */
 void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__method *method);
 /* Send one message: COORD__FRAME_HEADROOM bytes of room, then the message. `last`: no other follows.
  * Only once it is opened. False: memory is out. */

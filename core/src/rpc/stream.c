@@ -57,6 +57,10 @@ void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__met
   stream->rpc = rpc;
   stream->carrier = NULL;
   stream->wire = (coord__wire_stream){.method = method, .message = on_message, .closed = on_closed};
+  if (rpc->closed) {
+    coord__stream_fail(stream, COORD_CLOSED, "the client was closed", NULL);
+    return;
+  }
   coord__list_append(&ch->streams, &stream->link);
   coord__channel_pump(ch);
 }
