@@ -60,9 +60,7 @@ coord_code coord_submit(coord_client *client, const coord_op *op, int32_t timeou
   code = coord__task_new(client, op, timeout_ms, &sink, &task, err);
   if (code != COORD_OK) return code;
   if (call_id != NULL) *call_id = task->id;
-  coord__client_retain(client);
   coord__task_start(task);
-  coord__client_release(client);
   return COORD_OK;
 }
 

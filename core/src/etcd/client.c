@@ -48,7 +48,10 @@ void coord__client_unuse(coord_client *c) {
     return;
   }
   atomic_store(&c->closed, true);
-  coord__loop_post(c->loop, &c->end_job);
+  coord__loop *loop = coord__loop_retain(c->loop);
+  coord__loop_post(loop, &c->end_job);
+  coord__loop_leave(loop);
+  coord__loop_release(loop);
 }
 
 static void run_end(coord__job *job) {
@@ -171,7 +174,10 @@ coord_code coord__client_open(const coord_options *options, coord_client **out, 
   if (code == COORD_OK) {
     c->generation = coord__fork_generation();
     code = configure(c, err);
-    if (code != COORD_OK) coord__loop_release(c->loop);
+    if (code != COORD_OK) {
+      coord__loop_leave(c->loop);
+      coord__loop_release(c->loop);
+    }
   }
   if (code != COORD_OK) {
     free_client(c);

@@ -144,6 +144,14 @@ static coord__conn *take_over(coord__dial *dial, coord_error **err) {
   return conn;
 }
 
+/* The system's word where there is one: libcurl's repeats the address. */
+static const char *reason(const coord__dial *dial, CURLcode rc) {
+  long os_errno = 0;
+  curl_easy_getinfo(dial->easy, CURLINFO_OS_ERRNO, &os_errno);
+  if (rc == CURLE_COULDNT_CONNECT && os_errno != 0) return strerror((int)os_errno);
+  return dial->error[0] != '\0' ? dial->error : curl_easy_strerror(rc);
+}
+
 static void finish(coord__dial *dial, CURLcode rc) {
   coord_error *err = NULL;
   coord__conn *conn = NULL;
@@ -152,8 +160,7 @@ static void finish(coord__dial *dial, CURLcode rc) {
     conn = take_over(dial, &err);
     if (conn == NULL) code = err != NULL ? err->code : COORD_NO_MEMORY;
   } else {
-    code = coord__fail(&err, code_of(rc), "cannot connect: %s",
-                       dial->error[0] != '\0' ? dial->error : curl_easy_strerror(rc));
+    code = coord__fail(&err, code_of(rc), "cannot connect: %s", reason(dial, rc));
   }
   coord__dialed_fn done = dial->done;
   void *user = dial->user;

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-enum { OUT_BYTES = 128 * 1024, FIRST_BYTES = 24 };
+enum { OUT_BYTES = 128 * 1024, OUT_KEPT_BYTES = 4096, FIRST_BYTES = 24 };
 
 struct coord__h2 {
   coord__conn *conn;
@@ -257,6 +257,10 @@ static void flush_session(coord__h2 *h) {
   }
   update_interest(h);
   if (h->closing) return;
+  /* An idle connection keeps little. */
+  if (h->open_streams == 0 && h->out.len == 0 && h->out.cap > OUT_KEPT_BYTES) {
+    coord__buf_free(&h->out);
+  }
   if (nghttp2_session_want_read(h->session) || nghttp2_session_want_write(h->session)) return;
   if (!h->is_ready) {
     lose_stranger(h);
@@ -354,7 +358,6 @@ static nghttp2_session *new_session(coord__h2 *h) {
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_peer_max_concurrent_streams(option, 1U << 30);
     if (nghttp2_session_client_new2(&session, callbacks, h, option) != 0) session = NULL;
   }
   nghttp2_session_callbacks_del(callbacks);

@@ -23,6 +23,7 @@ static const int64_t NAP_NS = 500 * COORD__NS_PER_MS;
 
 struct coord__loop {
   atomic_int refs; /* once 0 it stays 0 */
+  atomic_int held; /* acquired and not left */
   bool stopping;
   int epoll_fd;
   int wake_fd;
@@ -76,9 +77,15 @@ static void wake(coord__loop *loop) {
   }
 }
 
-void coord__loop_post(coord__loop *loop, coord__job *job) {
+static void push_and_wake(coord__loop *loop, coord__job *job) {
   coord__loop_push(loop, job);
   if (atomic_load(&loop->sleeping) && atomic_exchange(&loop->sleeping, false)) wake(loop);
+}
+
+void coord__loop_post(coord__loop *loop, coord__job *job) {
+  coord__loop_retain(loop);
+  push_and_wake(loop, job);
+  coord__loop_release(loop);
 }
 
 static size_t run_jobs_once(coord__loop *loop) {
@@ -345,6 +352,7 @@ static coord__loop *new_loop(coord_error **err) {
     return NULL;
   }
   atomic_init(&loop->refs, 1);
+  atomic_init(&loop->held, 0);
   loop->stop_job.run = run_stop;
   coord__list_init(&loop->idle);
   coord__list_init(&loop->fds);
@@ -388,7 +396,7 @@ static void join_threads(void) {
   clock_gettime(CLOCK_REALTIME, &patience);
   patience.tv_sec += 2;
   pthread_mutex_lock(&engine_lock);
-  while (atomic_load(&ending) > 0) {
+  while (atomic_load(&ending) > 0 || (engine != NULL && atomic_load(&engine->held) == 0)) {
     if (pthread_cond_timedwait(&ended, &engine_lock, &patience) != 0) break;
   }
   bool joinable = has_last_thread;
@@ -437,7 +445,10 @@ coord_code coord__loop_acquire(coord__loop **out, coord_error **err) {
   coord_code code = COORD_OK;
   pthread_mutex_lock(&engine_lock);
   if (engine == NULL || !retain_unless_ending(engine)) code = start_engine(err);
-  if (code == COORD_OK) *out = engine;
+  if (code == COORD_OK) {
+    atomic_fetch_add(&engine->held, 1);
+    *out = engine;
+  }
   pthread_mutex_unlock(&engine_lock);
   return code;
 }
@@ -446,6 +457,8 @@ coord__loop *coord__loop_retain(coord__loop *loop) {
   atomic_fetch_add(&loop->refs, 1);
   return loop;
 }
+
+void coord__loop_leave(coord__loop *loop) { atomic_fetch_sub(&loop->held, 1); }
 
 void coord__loop_release(coord__loop *loop) {
   int refs = atomic_load(&loop->refs);
@@ -456,7 +469,7 @@ void coord__loop_release(coord__loop *loop) {
   atomic_fetch_add(&ending, 1);
   pthread_mutex_lock(&stop_lock);
   if (atomic_fetch_sub(&loop->refs, 1) == 1) {
-    coord__loop_post(loop, &loop->stop_job);
+    push_and_wake(loop, &loop->stop_job);
   } else {
     atomic_fetch_sub(&ending, 1);
   }

@@ -46,12 +46,16 @@ coord_code coord__loop_acquire(coord__loop **out, coord_error **err);
 coord__loop *coord__loop_retain(coord__loop *loop);
 /* Any thread, the I/O thread too; never blocks. */
 void coord__loop_release(coord__loop *loop);
+/* Once for each acquire: the program has let go, and what is left of it ends by itself. An exit of
+ * the program waits for that. */
+void coord__loop_leave(coord__loop *loop);
 
-/* Any thread that holds the loop, during the whole of the call. Jobs of one thread run in order. */
+/* Any thread that holds the loop; the job may be what lets go of it. Jobs of one thread run in
+ * order. */
 void coord__loop_post(coord__loop *loop, coord__job *job);
-/* The same without waking the I/O thread; coord__loop_kick must follow, after one or many. It runs
- * them on the calling thread when the I/O thread sleeps: a thread that is about to wait anyway saves
- * the way over another one. */
+/* The same without waking the I/O thread; coord__loop_kick must follow, after one or many, and the
+ * loop be held until that returns. It runs them on the calling thread when the I/O thread sleeps: a
+ * thread that is about to wait anyway saves the way over another one. */
 void coord__loop_push(coord__loop *loop, coord__job *job);
 void coord__loop_kick(coord__loop *loop);
 
