@@ -53,7 +53,7 @@ coord_code coord_call(coord_client *client, const coord_op *op, int32_t timeout_
 coord_code coord_submit(coord_client *client, const coord_op *op, int32_t timeout_ms,
                         coord_queue *queue, uint64_t tag, uint64_t *call_id, coord_error **err) {
   coord_code code = check(client, op, timeout_ms, err);
-  if (code == COORD_OK) code = coord__check_pointer(queue, "queue", err);
+  if (code == COORD_OK) code = coord__check_queue(queue, err);
   if (code != COORD_OK) return code;
   coord__sink sink = {.queue = queue, .tag = tag};
   coord__task *task;
@@ -92,7 +92,8 @@ static coord_code make_all(coord_client *client, const coord_op *const *ops, siz
 coord_code coord_call_many(coord_client *client, const coord_op *const *ops, size_t n,
                            int32_t timeout_ms, coord_result **results, coord_code *codes,
                            coord_error **err) {
-  coord_code code = check(client, ops, timeout_ms, err);
+  coord_code code = coord__check_pointer(ops, "ops", err);
+  if (code == COORD_OK) code = check(client, ops, timeout_ms, err);
   if (code != COORD_OK || n == 0) return code;
   coord__task **tasks = coord__calloc(n, sizeof *tasks);
   if (tasks == NULL) return coord__no_memory(err);

@@ -1,6 +1,7 @@
 #include "api/check.h"
 
 #include "base/error.h"
+#include "base/queue.h"
 #include "etcd/client.h"
 
 coord_code coord__check_pointer(const void *p, const char *what, coord_error **err) {
@@ -20,6 +21,13 @@ coord_code coord__check_open(const coord_client *c, coord_error **err) {
   if (code != COORD_OK) return code;
   if (!atomic_load_explicit(&c->closed, memory_order_relaxed)) return COORD_OK;
   return coord__fail(err, COORD_CLOSED, "the client is closed");
+}
+
+coord_code coord__check_queue(const coord_queue *q, coord_error **err) {
+  if (q == NULL) return coord__check_pointer(q, "queue", err);
+  if (!coord__queue_forked(q)) return COORD_OK;
+  return coord__fail(err, COORD_FORKED,
+                     "this process was forked after the queue was opened; open one in the child");
 }
 
 coord_code coord__check_timeout(int32_t timeout_ms, coord_error **err) {

@@ -23,6 +23,7 @@ coord_code coord_client_stats(const coord_client *client, char **json, coord_err
 coord_code coord_client_log_to(coord_client *client, coord_queue *queue, uint64_t tag,
                                coord_error **err) {
   coord_code code = coord__check_open(client, err);
+  if (code == COORD_OK && queue != NULL) code = coord__check_queue(queue, err);
   if (code == COORD_OK) coord__log_to(&client->log, queue, tag);
   return code;
 }

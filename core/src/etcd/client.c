@@ -9,6 +9,7 @@
 #include "base/fork.h"
 #include "etcd/task.h"
 #include "etcd/waiter.h"
+#include "net/dial.h"
 
 /* ---- life ---- */
 
@@ -128,13 +129,28 @@ static int64_t number(const coord_client *c, coord__option id) {
   return coord__options_int(c->options, id);
 }
 
+/* What the table of options cannot express. */
+static coord_code check_options(const coord_options *o, coord_error **err) {
+  int64_t stream = coord__options_int(o, COORD__OPTION_HTTP2_STREAM_WINDOW_BYTES);
+  int64_t connection = coord__options_int(o, COORD__OPTION_HTTP2_CONNECTION_WINDOW_BYTES);
+  if (connection < stream) {
+    return coord__fail(err, COORD_INVALID,
+                       "option http2.connection.window.bytes: %lld is less than "
+                       "http2.stream.window.bytes, which is %lld",
+                       (long long)connection, (long long)stream);
+  }
+  return coord__dial_check_proxy(coord__options_text(o, COORD__OPTION_PROXY), err);
+}
+
 static coord_code configure(coord_client *c, coord_error **err) {
   static const coord__wire *const wires[] = {&coord__wire_grpc};
   const coord_options *o = c->options;
   coord__rpc_config config = {.wire = wires[coord__options_choice(o, COORD__OPTION_WIRE)],
                               .classify = coord__etcd_status};
-  coord_code code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS),
-                                           &config.endpoints, err);
+  coord_code code = check_options(o, err);
+  if (code != COORD_OK) return code;
+  code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
+                                err);
   if (code != COORD_OK) return code;
   config.link = (coord__link_config){
       .loop = c->loop,

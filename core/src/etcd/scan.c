@@ -200,6 +200,7 @@ static void on_page(coord__call *call) {
   coord_result *page = NULL;
   if (code == COORD_OK) {
     code = coord__decode_range(call->response.data, call->response.len, &page, &err);
+    if (code != COORD_OK) coord__error_set_endpoint(err, call->endpoint);
   }
   coord__stats_record(&c->stats, call->method, coord__clock_ns() - s->called_ns, s->called_bytes,
                       call->response.len, code != COORD_OK);

@@ -108,6 +108,7 @@ static void on_call_done(coord__call *call) {
     code = task->decode(call->response.data, received, &result, &err);
     /* The server has done it; only what it said about it is unreadable. */
     if (code != COORD_OK && err != NULL && !call->read_only) err->flags |= COORD_MAYBE_APPLIED;
+    if (code != COORD_OK) coord__error_set_endpoint(err, call->endpoint);
   }
   coord__buf_free(&call->response);
   int64_t took_ns = coord__clock_ns() - task->started_ns;

@@ -180,6 +180,37 @@ static void check_finished(coord__idle *idle) {
   }
 }
 
+/* ---- the proxy ---- */
+
+static bool proxy_is_usable(const char *proxy) {
+  /* No https: the connection has to be a plain socket once it is made. */
+  static const char *const schemes[] = {"http", "socks4", "socks4a", "socks5", "socks5h"};
+  char *scheme = NULL;
+  char *port = NULL;
+  bool usable = false;
+  CURLU *url = curl_url();
+  if (url != NULL && strstr(proxy, "://") != NULL &&
+      curl_url_set(url, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+      curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+      usable = usable || strcmp(scheme, schemes[i]) == 0;
+    }
+    usable = usable && curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
+  }
+  curl_free(scheme);
+  curl_free(port);
+  curl_url_cleanup(url);
+  return usable;
+}
+
+coord_code coord__dial_check_proxy(const char *proxy, coord_error **err) {
+  if (proxy[0] == '\0' || proxy_is_usable(proxy)) return COORD_OK;
+  /* The value may hold a password. */
+  return coord__fail(err, COORD_INVALID,
+                     "option proxy: expected http://[user:password@]host:port or one of the "
+                     "schemes socks5h, socks5, socks4a, socks4 with host and port");
+}
+
 /* ---- the dialer ---- */
 
 static void destroy_dialer(void *shared) {

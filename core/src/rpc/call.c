@@ -25,25 +25,28 @@ static void finish(coord__call *call, coord_code code) {
   call->done(call);
 }
 
-/* Fill in the error and finish. */
+/* Fill in the error and finish. `outcome` is what the server has said, NULL for nothing. */
 static void fail(coord__call *call, coord_code code, uint32_t flags, const char *why,
-                 const char *endpoint) {
+                 const coord__outcome *outcome) {
   coord__fail(&call->error, code, "%s: %s", call->method->name, why);
   if (call->error != NULL) {
     call->error->flags = flags;
     if ((call->sent || call->maybe_applied) && !call->read_only) {
       call->error->flags |= COORD_MAYBE_APPLIED;
     }
-    coord__error_set_endpoint(call->error, endpoint);
+    if (outcome != NULL) {
+      call->error->grpc_status = outcome->grpc_status;
+      call->error->http_status = outcome->http_status;
+    }
+    coord__error_set_endpoint(call->error, call->endpoint);
   }
   finish(call, code);
 }
 
 void coord__call_end(coord__call *call, coord_code code, const char *why) {
-  const char *endpoint = call->carrier != NULL ? call->carrier->endpoint->name : NULL;
   if (call->carrier != NULL) call->carrier->wire->ops->cancel(&call->attempt);
   fail(call, code, code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0, why,
-       endpoint);
+       NULL);
 }
 
 static void on_deadline(coord__timer *timer) {
@@ -86,7 +89,6 @@ static void try_again(coord__call *call, bool pause) {
 }
 
 static void answered(coord__call *call, const coord__outcome *outcome, coord__buf *body) {
-  const char *endpoint = call->carrier->endpoint->name;
   if (outcome->grpc_status == 0) {
     call->response = *body;
     *body = (coord__buf){0};
@@ -102,15 +104,9 @@ static void answered(coord__call *call, const coord__outcome *outcome, coord__bu
     try_again(call, true);
     return;
   }
-  coord__fail(&call->error, code, "%s: %s", call->method->name, outcome->message);
-  if (call->error != NULL) {
-    call->error->flags = flags;
-    if (call->maybe_applied && !call->read_only) call->error->flags |= COORD_MAYBE_APPLIED;
-    call->error->grpc_status = outcome->grpc_status;
-    call->error->http_status = outcome->http_status;
-    coord__error_set_endpoint(call->error, endpoint);
-  }
-  finish(call, code);
+  /* The server has answered: whether it may have been applied is in its answer. */
+  call->sent = false;
+  fail(call, code, flags, outcome->message, outcome);
 }
 
 static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coord__buf *body) {
@@ -125,9 +121,8 @@ static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coor
     try_again(call, outcome->unprocessed);
     return;
   }
-  const char *endpoint = call->carrier->endpoint->name;
   fail(call, outcome->code, outcome->code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0,
-       outcome->message, endpoint);
+       outcome->message, outcome);
 }
 
 bool coord__call_try(coord__call *call, coord__carrier *carrier) {
@@ -138,6 +133,7 @@ bool coord__call_try(coord__call *call, coord__carrier *carrier) {
                                    .done = on_done};
   if (!carrier->wire->ops->call(carrier->wire, &call->attempt)) return false;
   call->carrier = carrier;
+  call->endpoint = carrier->endpoint->name;
   call->sent = true;
   coord__list_append(&carrier->calls, &call->link);
   return true;
@@ -149,6 +145,7 @@ void coord__call_start(coord__rpc *rpc, coord__call *call) {
   call->carrier = NULL;
   call->sent = call->maybe_applied = false;
   call->error = NULL;
+  call->endpoint = NULL;
   call->response = (coord__buf){0};
   coord__channel *ch = &rpc->channels[COORD__LANE_CALLS];
   if (rpc->closed) {

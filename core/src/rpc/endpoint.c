@@ -1,5 +1,6 @@
 #include "rpc/endpoint.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,6 +81,17 @@ static bool is_host(text host, bool bracketed) {
   return true;
 }
 
+static bool is_ipv6(text host) {
+  char address[INET6_ADDRSTRLEN];
+  struct in6_addr parsed;
+  const char *zone = memchr(host.p, '%', host.n);
+  size_t n = zone != NULL ? (size_t)(zone - host.p) : host.n;
+  if (n >= sizeof address) return false;
+  memcpy(address, host.p, n);
+  address[n] = '\0';
+  return inet_pton(AF_INET6, address, &parsed) == 1;
+}
+
 static coord_code parse_tcp(text item, text rest, coord__endpoint *out, coord_error **err) {
   if (rest.n > 0 && rest.p[rest.n - 1] == '/') rest.n--;
   text host = rest;
@@ -100,6 +112,7 @@ static coord_code parse_tcp(text item, text rest, coord__endpoint *out, coord_er
   }
   if (memchr(rest.p, '@', rest.n) != NULL) return refuse(err, item, "holds a user name");
   if (memchr(rest.p, '/', rest.n) != NULL) return refuse(err, item, "has a path");
+  if (bracketed && !is_ipv6(host)) return refuse(err, item, "has no IPv6 address in its brackets");
   if (!is_host(host, bracketed)) return refuse(err, item, "has no valid host name");
   out->port = DEFAULT_PORT;
   if (port.n > 0 && !parse_port(skip(port, 1), &out->port)) {

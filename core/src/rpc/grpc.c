@@ -79,7 +79,8 @@ static void note_content_type(coord__grpc_reader *r, const uint8_t *value, size_
 void coord__grpc_header(coord__grpc_reader *r, const uint8_t *name, size_t name_len,
                         const uint8_t *value, size_t value_len) {
   if (IS("grpc-status")) {
-    r->grpc_status = number(value, value_len, 4);
+    int status = number(value, value_len, 4);
+    r->grpc_status = status >= 0 ? status : COORD__GRPC_BAD_STATUS;
   } else if (IS(":status")) {
     r->http_status = number(value, value_len, 3);
   } else if (IS("content-type")) {
@@ -111,9 +112,6 @@ static coord__grpc_step start_message(coord__grpc_reader *r) {
 
 coord__grpc_step coord__grpc_read(coord__grpc_reader *r, const uint8_t *p, size_t n) {
   coord__grpc_step step = {.code = COORD_OK};
-  if (r->http_status == 200 && !r->is_grpc) {
-    return fault(COORD_PROTOCOL, "the content type is not gRPC's");
-  }
   if (r->head_len < COORD__GRPC_HEADER) {
     size_t take = COORD__GRPC_HEADER - r->head_len;
     if (take > n) take = n;
@@ -131,7 +129,10 @@ coord__grpc_step coord__grpc_read(coord__grpc_reader *r, const uint8_t *p, size_
   step.used += take;
   r->left -= take;
   step.complete = r->left == 0;
-  if (step.complete) r->head_len = 0;
+  if (step.complete) {
+    r->head_len = 0;
+    r->messages++;
+  }
   return step;
 }
 

@@ -7,7 +7,12 @@
 #include "base/buf.h"
 #include "coord/error.h"
 
-enum { COORD__GRPC_HEADER = 5, COORD__GRPC_NO_STATUS = -1, COORD__GRPC_MESSAGE_MAX = 512 };
+enum {
+  COORD__GRPC_HEADER = 5,
+  COORD__GRPC_NO_STATUS = -1,
+  COORD__GRPC_BAD_STATUS = -2, /* not a number */
+  COORD__GRPC_MESSAGE_MAX = 512
+};
 
 /* What the peer has said about one exchange, gathered from headers, data and trailers. */
 typedef struct coord__grpc_reader {
@@ -19,6 +24,7 @@ typedef struct coord__grpc_reader {
   char content_type[48]; /* for messages of errors */
   uint8_t head[COORD__GRPC_HEADER];
   size_t head_len;
+  size_t messages; /* whole ones so far */
   size_t left;     /* bytes that the message under way still lacks */
   coord__buf body; /* the message under way, or the last one */
 } coord__grpc_reader;

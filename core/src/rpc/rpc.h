@@ -77,6 +77,7 @@ struct coord__call {
   coord_code code;
   coord_error *error;
   coord__buf response;
+  const char *endpoint; /* that answered last, or NULL; lives as long as the rpc */
   /* private */
   coord__timer timer;
   coord__attempt attempt;

@@ -125,8 +125,13 @@ static void conclude_done(coord__exchange *x) {
     fail_exchange(x, COORD_PROTOCOL, why);
   } else if (r->grpc_status == COORD__GRPC_NO_STATUS) {
     fail_exchange(x, COORD_UNAVAILABLE, "the answer ended without a gRPC status");
+  } else if (r->grpc_status == COORD__GRPC_BAD_STATUS) {
+    r->grpc_status = COORD__GRPC_NO_STATUS;
+    fail_exchange(x, COORD_PROTOCOL, "the gRPC status of the answer is not a number");
   } else if (r->grpc_status == 0 && coord__grpc_is_partial(r)) {
     fail_exchange(x, COORD_PROTOCOL, "the answer ended in the middle of a message");
+  } else if (r->grpc_status == 0 && x->attempt != NULL && r->messages == 0) {
+    fail_exchange(x, COORD_PROTOCOL, "the answer holds no message");
   } else {
     coord__outcome outcome = {.code = COORD_OK,
                               .grpc_status = r->grpc_status,
@@ -159,14 +164,17 @@ static void abort_exchange(coord__exchange *x, coord_code code, const char *why)
 /* Take in bytes. Returns how many; fewer when the stream was paused or is gone (*gone). */
 static size_t take_in(coord__exchange *x, const uint8_t *p, size_t n, bool *gone) {
   size_t used = 0;
-  *gone = false;
+  *gone = !x->reader.is_grpc;
+  if (*gone) {
+    /* Whatever it is, its length does not concern us. */
+    reset_stream(x);
+    conclude_done(x);
+    return n;
+  }
   while (used < n && !x->paused) {
-    bool second =
-        x->attempt != NULL && x->reader.body.len > 0 && !coord__grpc_is_partial(&x->reader);
-    coord__grpc_step step = coord__grpc_read(&x->reader, p + used, n - used);
-    if (second && step.code == COORD_OK) {
-      step.code = COORD_PROTOCOL;
-      step.fault = "the server sent two answers to one call";
+    coord__grpc_step step = {COORD_PROTOCOL, "the server sent two messages to one call", 0, false};
+    if (x->attempt == NULL || x->reader.messages == 0) {
+      step = coord__grpc_read(&x->reader, p + used, n - used);
     }
     if (step.code != COORD_OK) {
       *gone = true;
