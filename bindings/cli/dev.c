@@ -24,6 +24,9 @@
 
 enum { TRIES = 3, START_S = 20, STOP_S = 5 };
 
+/* How the keeper ends: as it was told to; etcd ended first; because its port was taken. */
+enum { KEPT = 0, ENDED = 1, PORT_TAKEN = 2 };
+
 typedef struct server {
   char dir[256];
   int client_port;
@@ -43,17 +46,21 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static void remove_dir(const char *dir) { nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
 
-static void show_log(const char *path) {
+/* Why did etcd end? Said, unless it is only that somebody else was faster at its port. */
+static int explain_end(const char *path) {
   char text[2048];
   FILE *log = fopen(path, "r");
-  if (log == NULL) return;
+  if (log == NULL) return ENDED;
   fseek(log, 0, SEEK_END);
   long size = ftell(log);
   fseek(log, size > 2000 ? size - 2000 : 0, SEEK_SET);
-  size_t n = fread(text, 1, sizeof text, log);
+  size_t n = fread(text, 1, sizeof text - 1, log);
+  text[n] = '\0';
   fclose(log);
+  if (strstr(text, "address already in use") != NULL) return PORT_TAKEN;
   fputs("coord: etcd ended by itself; its last words:\n", stderr);
   fwrite(text, 1, n, stderr);
+  return ENDED;
 }
 
 static void exec_etcd(const server *s, const char *binary) {
@@ -106,15 +113,16 @@ static void keep(const server *s, const char *binary, int pipe_end) {
   bool ended = etcd < 0;
   struct pollfd p = {.fd = pipe_end, .events = POLLIN};
   while (!ended && poll(&p, 1, 50) == 0) ended = waitpid(etcd, NULL, WNOHANG) == etcd;
+  int how = KEPT;
   if (ended) {
     char log[300];
     snprintf(log, sizeof log, "%s/log", s->dir);
-    show_log(log);
+    how = explain_end(log);
   } else {
     stop_etcd(etcd);
   }
   remove_dir(s->dir);
-  _exit(ended ? 1 : 0);
+  _exit(how);
 }
 
 /* ---- starting ---- */
@@ -166,9 +174,11 @@ static bool keeper_is_alive(const server *s) {
          info.si_pid == 0;
 }
 
-static void stop(server *s) {
+static int stop(server *s) {
+  int status = 0;
   close(s->pipe);
-  waitpid(s->keeper, NULL, 0);
+  waitpid(s->keeper, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : ENDED;
 }
 
 static bool answers(const server *s) {
@@ -196,8 +206,7 @@ static bool start(server *s, const char *binary) {
       if (answers(s)) return true;
       sleep_ms(30);
     }
-    stop(s); /* perhaps another program took a port in the meantime */
-    if (access(binary, X_OK) != 0 && strchr(binary, '/') != NULL) break;
+    if (stop(s) != PORT_TAKEN) break;
   }
   usage_error("dev: %s did not start; give a working one with --etcd", binary);
   return false;

@@ -141,6 +141,8 @@ static int run(cli *c, int argc, char **argv) {
 int main(int argc, char **argv) {
   cli c = {.no_color = getenv("NO_COLOR") != NULL};
   if (coord_options_new(&c.options) != COORD_OK) return EXIT_OTHER;
+  /* What goes wrong is told once, by the command. */
+  coord_options_set(c.options, "log.level", "error", NULL);
   int status = run(&c, argc, argv);
   coord_options_free(c.options);
   if (fflush(stdout) != 0 && status == EXIT_FINE) status = fail_errno("standard output");
