@@ -5,6 +5,10 @@
 #include "base/error.h"
 #include "etcd/result.h"
 
+/* Threads to wake before what the first of them asks for next is sent: so that the server has work
+ * while the others wake. */
+enum { WAKE_AT_ONCE = 8 };
+
 /* ---- making and freeing ---- */
 
 static void destroy(coord_event *event) {
@@ -207,19 +211,22 @@ static void deliver_to_waiter(coord__task *task) {
 void coord__task_deliver(coord__idle *idle) {
   coord_client *c = COORD__CONTAINER(idle, coord_client, deliver);
   coord__client_retain(c);
-  coord__list tasks;
-  coord__list_init(&tasks);
-  coord__list_splice(&tasks, &c->completed);
-  while (!coord__list_empty(&tasks)) {
-    coord__task *task = COORD__CONTAINER(tasks.next, coord__task, event.link);
+  size_t woken = 0;
+  while (!coord__list_empty(&c->completed) && woken < WAKE_AT_ONCE) {
+    coord__task *task = COORD__CONTAINER(c->completed.next, coord__task, event.link);
     if (task->sink.waiter != NULL) {
       coord__list_remove(&task->event.link);
       deliver_to_waiter(task);
+      woken++;
     } else {
-      deliver_to_queue(c, &tasks);
+      deliver_to_queue(c, &c->completed);
     }
   }
-  coord__client_task_ended(c);
+  if (coord__list_empty(&c->completed)) {
+    coord__client_task_ended(c);
+  } else {
+    coord__loop_defer(c->loop, &c->deliver);
+  }
   coord__client_release(c);
 }
 

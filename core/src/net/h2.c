@@ -134,11 +134,25 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
   return 0;
 }
 
+/* The server has said all it will say. That ends the stream, also when our side of it is open. */
+static void end_by_server(coord__h2 *h, int32_t stream_id) {
+  coord__h2_stream *s = nghttp2_session_get_stream_user_data(h->session, stream_id);
+  if (s == NULL || nghttp2_session_get_stream_local_close(h->session, stream_id) != 0) return;
+  nghttp2_session_set_stream_user_data(h->session, stream_id, NULL);
+  nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_CANCEL);
+  coord__loop_defer(h->loop, &h->flush);
+  end_stream(h, s, COORD__H2_DONE, NGHTTP2_NO_ERROR);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
   (void)session;
   coord__h2 *h = user;
   if (h->closing) return 0;
   switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_DATA:
+      if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) end_by_server(h, frame->hd.stream_id);
+      break;
     case NGHTTP2_SETTINGS:
       if (frame->hd.flags & NGHTTP2_FLAG_ACK) break;
       if (!h->is_ready) {

@@ -199,11 +199,23 @@ static void fire_timers(coord__loop *loop) {
   }
 }
 
+/* What is deferred now; what that defers comes after the jobs that have come in the meantime. */
 static void run_idle(coord__loop *loop) {
-  for (coord__list *node; (node = coord__list_pop(&loop->idle)) != NULL;) {
+  coord__list now;
+  coord__list_init(&now);
+  coord__list_splice(&now, &loop->idle);
+  for (coord__list *node; (node = coord__list_pop(&now)) != NULL;) {
     coord__idle *idle = COORD__CONTAINER(node, coord__idle, link);
     idle->run(idle);
   }
+}
+
+/* Jobs, and what they defer, until there is nothing left to do without waiting. */
+static void run_work(coord__loop *loop) {
+  do {
+    run_jobs(loop);
+    run_idle(loop);
+  } while (!coord__list_empty(&loop->idle));
 }
 
 static int64_t next_timer_ns(const coord__loop *loop) {
@@ -256,8 +268,7 @@ void coord__loop_kick(coord__loop *loop) {
     if (!atomic_load(&loop->sleeping)) return;
     if (pthread_mutex_trylock(&loop->round) != 0) return;
     loop->now_ns = coord__clock_ns();
-    run_jobs(loop);
-    run_idle(loop);
+    run_work(loop);
     bool must_wake = loop->stopping || next_timer_ns(loop) < loop->sleep_until_ns;
     pthread_mutex_unlock(&loop->round);
     if (must_wake && atomic_exchange(&loop->sleeping, false)) wake(loop);
@@ -296,9 +307,8 @@ static void *thread_main(void *arg) {
   coord__loop *loop = arg;
   pthread_setname_np(pthread_self(), "coord-io");
   pthread_mutex_lock(&loop->round);
-  while (!loop->stopping) {
-    run_jobs(loop);
-    run_idle(loop);
+  for (;;) {
+    run_work(loop);
     if (loop->stopping) break;
     wait_ready(loop);
     run_ready(loop);
