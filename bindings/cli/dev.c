@@ -32,8 +32,12 @@ typedef struct server {
   int client_port;
   int peer_port;
   pid_t keeper;
-  int pipe; /* closing it ends the keeper */
+  int pipe;        /* closing it ends the keeper */
+  sigset_t before; /* the signal mask that our children shall have */
 } server;
+
+/* Blocked, and taken one by one: none can slip in between a look and a wait. */
+static sigset_t watched;
 
 /* ---- the keeper ---- */
 
@@ -108,6 +112,7 @@ static void keep(const server *s, const char *binary, int pipe_end) {
   if (etcd == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != self) _exit(1);
+    sigprocmask(SIG_SETMASK, &s->before, NULL);
     exec_etcd(s, binary);
   }
   bool ended = etcd < 0;
@@ -198,30 +203,32 @@ static bool answers(const server *s) {
   return good;
 }
 
-static bool start(server *s, const char *binary) {
+/* The next signal, SIGCHLD among them; 0 when none comes in time. -1: no limit. */
+static int next_signal(int64_t wait_ms) {
+  struct timespec t = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+  int signal = wait_ms < 0 ? sigwaitinfo(&watched, NULL) : sigtimedwait(&watched, NULL, &t);
+  return signal > 0 ? signal : 0;
+}
+
+/* EXIT_FINE, or how to exit. */
+static int start(server *s, const char *binary) {
   for (int i = 0; i < TRIES; i++) {
-    if (!start_keeper(s, binary)) return false;
+    if (!start_keeper(s, binary)) return EXIT_OTHER;
     double until = now_s() + START_S;
     while (now_s() < until && keeper_is_alive(s)) {
-      if (answers(s)) return true;
-      sleep_ms(30);
+      if (answers(s)) return EXIT_FINE;
+      int signal = next_signal(30);
+      if (signal == 0 || signal == SIGCHLD) continue;
+      stop(s);
+      return 128 + signal;
     }
     if (stop(s) != PORT_TAKEN) break;
   }
   usage_error("dev: %s did not start; give a working one with --etcd", binary);
-  return false;
+  return EXIT_OTHER;
 }
 
 /* ---- running ---- */
-
-static volatile sig_atomic_t last_signal;
-
-static void on_signal(int signal) { last_signal = signal; }
-
-static void catch(int signal) {
-  struct sigaction action = {.sa_handler = on_signal};
-  sigaction(signal, &action, NULL);
-}
 
 static void print_how(const cli *c, const server *s) {
   if (c->json) {
@@ -239,9 +246,8 @@ static void print_how(const cli *c, const server *s) {
 /* Until a signal comes, or etcd ends. */
 static int serve(const cli *c, const server *s) {
   print_how(c, s);
-  while (last_signal == 0) {
+  while (next_signal(-1) == SIGCHLD) {
     if (!keeper_is_alive(s)) return EXIT_OTHER;
-    sleep_ms(100); /* a signal ends it early */
   }
   return EXIT_FINE;
 }
@@ -252,16 +258,17 @@ static int run_command(const server *s, char **command) {
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", s->client_port);
     setenv("COORD_ENDPOINTS", endpoint, 1);
+    sigprocmask(SIG_SETMASK, &s->before, NULL);
     execvp(command[0], command);
     fprintf(stderr, "coord: cannot run %s: %s\n", command[0], strerror(errno));
     _exit(errno == ENOENT ? 127 : 126);
   }
   if (pid < 0) return fail_errno("dev");
   int status;
-  while (waitpid(pid, &status, 0) != pid) {
-    /* Interrupted: Ctrl-C has reached the command as well, other signals have not. */
-    if (last_signal != 0 && last_signal != SIGINT) kill(pid, last_signal);
-    last_signal = 0;
+  while (waitpid(pid, &status, WNOHANG) != pid) {
+    int signal = next_signal(-1);
+    /* Ctrl-C has reached the command as well, other signals have not. */
+    if (signal != 0 && signal != SIGCHLD && signal != SIGINT) kill(pid, signal);
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -274,12 +281,15 @@ static int run(cli *c, int argc, char **argv) {
     if (o != 'e') return bad_option("dev");
     binary = optarg;
   }
-  /* Before anything is started: a signal in between must not leave it running. */
-  catch(SIGINT);
-  catch(SIGTERM);
-  catch(SIGHUP);
   server s = {.pipe = -1};
-  if (!start(&s, binary)) return EXIT_OTHER;
+  sigemptyset(&watched);
+  sigaddset(&watched, SIGINT);
+  sigaddset(&watched, SIGTERM);
+  sigaddset(&watched, SIGHUP);
+  sigaddset(&watched, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &watched, &s.before);
+  int started = start(&s, binary);
+  if (started != EXIT_FINE) return started;
   int status = argv[optind] != NULL ? run_command(&s, argv + optind) : serve(c, &s);
   stop(&s);
   return status;

@@ -13,7 +13,8 @@ void progress_start(progress *p, const cli *c, const char *what, int64_t total) 
 
 void progress_update(progress *p, int64_t done) {
   double now = now_s();
-  if (!p->shown || now - p->drawn_s < 0.1) return;
+  /* Short work needs no bar. */
+  if (!p->shown || now - p->started_s < 0.3 || now - p->drawn_s < 0.1) return;
   p->drawn_s = now;
   double rate = (double)done / (now - p->started_s + 1e-9);
   if (p->total <= 0) {
