@@ -329,7 +329,11 @@ static void before_fork(void) {
 
 static void after_fork_in_parent(void) {
   pthread_mutex_unlock(&stop_lock);
-  if (engine != NULL) pthread_mutex_unlock(&engine->round);
+  if (engine != NULL) {
+    pthread_mutex_unlock(&engine->round);
+    /* Whoever found the round taken relies on its holder to look for jobs. */
+    wake(engine);
+  }
   pthread_mutex_unlock(&engine_lock);
 }
 
