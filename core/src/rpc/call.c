@@ -63,24 +63,31 @@ static void on_deadline(coord__timer *timer) {
   coord__call_end(call, COORD_UNAVAILABLE, why);
 }
 
+/* Enough for the longest pause. */
 static bool has_time(const coord__call *call) {
   return call->deadline_ns == 0 ||
-         coord__clock_ns() + RETRY_PAUSE_MS * COORD__NS_PER_MS < call->deadline_ns;
+         coord__clock_ns() + RETRY_PAUSE_MS * 3 / 2 * COORD__NS_PER_MS < call->deadline_ns;
 }
 
-/* Wait for a link once more, after a pause when the server itself has answered. */
-static void try_again(coord__call *call, bool pause) {
+/* Wait for a link once more. `elsewhere`: another server may do better, if there is one. After a
+ * pause, unless the link is one that takes nothing new: then there is a new one to wait for. */
+static void try_again(coord__call *call, bool elsewhere) {
   coord__channel *ch = channel_of(call);
+  coord__carrier *carrier = call->carrier;
+  bool pause = !carrier->retiring;
   coord__list_remove(&call->link);
   call->carrier = NULL;
   call->maybe_applied |= call->sent;
   call->sent = false;
   atomic_fetch_add(&call->rpc->counters.retries, 1);
+  if (elsewhere) coord__channel_avoid(carrier);
   if (pause) {
     coord__list_append(&ch->delayed, &call->link);
     if (ch->again.node.place == 0) {
-      coord__timer_set(call->rpc->loop, &ch->again,
-                       coord__clock_ns() + coord__jitter(RETRY_PAUSE_MS * COORD__NS_PER_MS));
+      int64_t at = coord__clock_ns() + coord__jitter(RETRY_PAUSE_MS * COORD__NS_PER_MS);
+      if (!coord__timer_set(call->rpc->loop, &ch->again, at)) {
+        coord__call_end(call, COORD_NO_MEMORY, "memory is exhausted");
+      }
     }
     return;
   }

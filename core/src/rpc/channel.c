@@ -65,6 +65,13 @@ static void note_failure(coord__channel *ch, coord_code code, const char *why,
   if (rpc->connect_result != NULL) rpc->connect_result(rpc->user, code, why, endpoint);
 }
 
+/* The server has ended the current link: the next endpoint is up. One that accepts and at once hangs
+ * up must not be asked in a tight circle. */
+static void move_on(coord__channel *ch, int64_t ready_ns) {
+  ch->failures = coord__loop_now_ns(ch->rpc->loop) - ready_ns < STABLE_NS ? ch->failures + 1 : 0;
+  ch->endpoint = (ch->endpoint + 1) % ch->rpc->config.endpoints.count;
+}
+
 static void on_lost(void *owner, coord_code code, const char *why) {
   coord__carrier *c = owner;
   coord__channel *ch = c->channel;
@@ -77,17 +84,13 @@ static void on_lost(void *owner, coord_code code, const char *why) {
   snprintf(reason, sizeof reason, "%s", why);
   drop_carrier(c);
   if (was_ready) {
-    /* A server that accepts and at once hangs up must not be asked in a tight circle. */
-    ch->failures = coord__loop_now_ns(rpc->loop) - ready_ns < STABLE_NS ? ch->failures + 1 : 0;
+    if (current) move_on(ch, ready_ns);
     atomic_fetch_add(&rpc->counters.connections_lost, 1);
     if (!rpc->closed) coord__log_at(rpc->log, COORD_LOG_INFO, "%s: %s", endpoint, reason);
   } else {
     note_failure(ch, code, reason, endpoint);
   }
   if (rpc->closed || !current) return;
-  if (was_ready && rpc->config.endpoints.count > 1) {
-    ch->endpoint = (ch->endpoint + 1) % rpc->config.endpoints.count;
-  }
   if (is_wanted(ch)) coord__channel_wake(ch);
 }
 
@@ -131,6 +134,14 @@ static void retire(coord__carrier *c) {
   if (is_wanted(ch)) coord__channel_wake(ch);
 }
 
+void coord__channel_avoid(coord__carrier *c) {
+  coord__channel *ch = c->channel;
+  size_t count = ch->rpc->config.endpoints.count;
+  if (ch->carrier != c || count == 1 || ch->rpc->closed) return;
+  ch->endpoint = (ch->endpoint + 1) % count;
+  retire(c);
+}
+
 static void on_draining(void *owner, bool calm) {
   coord__carrier *c = owner;
   coord__rpc *rpc = c->channel->rpc;
@@ -138,6 +149,7 @@ static void on_draining(void *owner, bool calm) {
                 c->endpoint->name, calm ? ": too many PINGs" : "");
   if (calm) rpc->config.link.keepalive_interval_ns *= 2;
   if (!c->is_ready) return; /* patience or the end of the connection follows */
+  if (c->channel->carrier == c) move_on(c->channel, c->ready_ns);
   retire(c);
 }
 
@@ -154,9 +166,14 @@ static void connect_next(coord__channel *ch) {
     coord__list_init(&c->streams);
     coord__link_config config = rpc->config.link;
     config.endpoint = c->endpoint;
-    c->wire = rpc->config.wire->open(&config, &link_events, c);
+    /* The dial has the same limit; this one also covers the introduction after it. */
+    int64_t until = coord__clock_ns() + config.connect_timeout_ms * COORD__NS_PER_MS;
+    if (coord__timer_set(rpc->loop, &c->patience, until)) {
+      c->wire = rpc->config.wire->open(&config, &link_events, c);
+    }
   }
   if (c == NULL || c->wire == NULL) {
+    if (c != NULL) coord__timer_stop(rpc->loop, &c->patience);
     coord__free(c);
     note_failure(ch, COORD_NO_MEMORY, "memory is exhausted",
                  rpc->config.endpoints.items[ch->endpoint].name);
@@ -165,9 +182,6 @@ static void connect_next(coord__channel *ch) {
   }
   ch->carrier = c;
   coord__list_append(&rpc->carriers, &c->link);
-  /* The dial has the same limit; this one also covers the introduction after it. */
-  coord__timer_set(rpc->loop, &c->patience,
-                   coord__clock_ns() + rpc->config.link.connect_timeout_ms * COORD__NS_PER_MS);
 }
 
 static void on_reconnect(coord__timer *timer) {
@@ -178,7 +192,15 @@ static void on_reconnect(coord__timer *timer) {
 void coord__channel_wake(coord__channel *ch) {
   if (ch->rpc->closed || ch->carrier != NULL || ch->reconnect.node.place != 0) return;
   /* By timer also without a pause: never from within a callback of the link before. */
-  coord__timer_set(ch->rpc->loop, &ch->reconnect, coord__loop_now_ns(ch->rpc->loop) + pause_ns(ch));
+  int64_t at = coord__loop_now_ns(ch->rpc->loop) + pause_ns(ch);
+  if (coord__timer_set(ch->rpc->loop, &ch->reconnect, at)) return;
+  /* Without a timer nobody would ever try. */
+  while (!coord__list_empty(&ch->waiting)) {
+    coord__call_end(COORD__CONTAINER(ch->waiting.next, coord__call, link), COORD_NO_MEMORY,
+                    "memory is exhausted");
+  }
+  note_failure(ch, COORD_NO_MEMORY, "memory is exhausted",
+               ch->rpc->config.endpoints.items[ch->endpoint].name);
 }
 
 /* ---- handing out ---- */

@@ -41,10 +41,19 @@ static char *copy(text t) {
   return s;
 }
 
+/* For messages. What stands before an "@" may be a password. */
+static const char *show(char out[COORD__SHOWN], text item) {
+  text rest = item;
+  for (size_t i = 0; i < item.n; i++) {
+    if (item.p[i] == '@') rest = skip(item, i);
+  }
+  return coord__show(out, rest.p, rest.n);
+}
+
 static coord_code refuse(coord_error **err, text item, const char *why) {
   char shown[COORD__SHOWN];
-  return coord__fail(err, COORD_INVALID, "option endpoints: \"%s\" %s; %s",
-                     coord__show(shown, item.p, item.n), why, expected);
+  return coord__fail(err, COORD_INVALID, "option endpoints: \"%s\" %s; %s", show(shown, item), why,
+                     expected);
 }
 
 static coord_code parse_unix(text item, text path, coord__endpoint *out, coord_error **err) {
@@ -136,7 +145,7 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
     char shown[COORD__SHOWN];
     return coord__fail(err, COORD_UNSUPPORTED,
                        "option endpoints: \"%s\" asks for TLS, which this version does not speak",
-                       coord__show(shown, item.p, item.n));
+                       show(shown, item));
   } else if (starts_with(item, "http://")) {
     code = parse_tcp(item, skip(item, 7), out, err);
   } else {

@@ -72,6 +72,7 @@ static void note_content_type(coord__grpc_reader *r, const uint8_t *value, size_
   size_t len = sizeof grpc - 1;
   r->is_grpc = n >= len && memcmp(value, grpc, len) == 0 &&
                (n == len || value[len] == '+' || value[len] == ';');
+  if (r->is_grpc) return;
   snprintf(r->content_type, sizeof r->content_type, "%.*s", (int)(n < 47 ? n : 47),
            (const char *)value);
 }
@@ -167,7 +168,7 @@ size_t coord__grpc_timeout(char out[16], int64_t left_ns) {
   if (ms > 1000) ms = (ms + 99) / 100 * 100;
   /* At most eight digits are allowed. */
   bool in_seconds = ms >= 100000000;
-  if (in_seconds) ms /= 1000;
+  if (in_seconds) ms = (ms + 999) / 1000;
   char digits[24];
   size_t n = 0;
   for (; ms > 0; ms /= 10) digits[n++] = (char)('0' + ms % 10);

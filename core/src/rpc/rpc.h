@@ -144,6 +144,9 @@ struct coord__carrier {
 void coord__channel_wake(coord__channel *channel);
 /* Hand what waits to the link as far as it goes. */
 void coord__channel_pump(coord__channel *channel);
+/* The server at the end of this link cannot serve now: what is new goes to the next endpoint, if
+ * there is one. The link may be gone then. */
+void coord__channel_avoid(coord__carrier *carrier);
 /* Calls and streams, for the channel. */
 bool coord__call_try(coord__call *call, coord__carrier *carrier);
 bool coord__stream_try(coord__stream *stream, coord__carrier *carrier);

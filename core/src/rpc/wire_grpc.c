@@ -107,9 +107,12 @@ static void fail_exchange(coord__exchange *x, coord_code code, const char *why) 
 static void conclude_done(coord__exchange *x) {
   coord__grpc_reader *r = &x->reader;
   char why[COORD__GRPC_MESSAGE_MAX];
-  if (r->http_status != 200) {
+  if (r->http_status == 0) {
+    fail_exchange(x, COORD_UNAVAILABLE, "the server ended the stream without an answer");
+  } else if (r->http_status != 200) {
     snprintf(why, sizeof why, "the server answered with HTTP status %d", r->http_status);
-    if (r->grpc_status == COORD__GRPC_NO_STATUS) {
+    /* No success, whatever else it says. */
+    if (r->grpc_status <= 0) {
       r->grpc_status = coord__grpc_from_http(r->http_status);
     }
     coord__outcome outcome = {.grpc_status = r->grpc_status,
@@ -137,6 +140,11 @@ static void conclude_done(coord__exchange *x) {
                               .grpc_status = r->grpc_status,
                               .http_status = -1,
                               .message = r->grpc_message != NULL ? r->grpc_message : ""};
+    if (r->grpc_status != 0 && outcome.message[0] == '\0') {
+      snprintf(why, sizeof why, "the server answered with gRPC status %d and no message",
+               r->grpc_status);
+      outcome.message = why;
+    }
     conclude(x, &outcome);
   }
 }

@@ -1,0 +1,586 @@
+#!/usr/bin/env bash
+# Every verb of the `coord` command on a real etcd: output, exit codes, bad input, any bytes, and the life of `coord dev`.
+#
+# usage: tests/run.sh COORD [CASE]...      COORD: the command to test; CASE: only these
+#
+# Prints "ok NAME" or "not ok NAME: why" for each case. The etcd is COORD_TEST_ETCD or the one on PATH, started by
+# `coord dev`, which is tested on the way. Writes to a temporary directory alone, which it removes.
+set -uo pipefail
+export LC_ALL=C.UTF-8
+
+coord=$(realpath -- "${1:?usage: run.sh COORD [CASE]...}") || exit 2
+shift
+here=$(realpath -- "${BASH_SOURCE[0]}")
+if [ "${COORD_CLI_INSIDE:-}" = "" ]; then
+  export COORD_CLI_INSIDE=yes
+  exec "$coord" dev -- "$here" "$coord" "$@"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/bin" "$work/tmp"
+ln -s "$coord" "$work/bin/coord"
+export PATH=$work/bin:$PATH TMPDIR=$work/tmp
+unset NO_COLOR
+dead=127.0.0.1:1 # a port where nobody listens
+
+# ---- what the cases are made of ----------------------------------------------------------------
+
+why=""
+fail() { why=${why:-$*}; return 1; }
+
+# run CMD...: leaves $code, $out and $err
+run() {
+  code=0
+  "$@" >"$work/out" 2>"$work/err" </dev/null || code=$?
+  out=$(tr '\0' '?' <"$work/out")
+  err=$(cat "$work/err")
+}
+
+# expect CODE CMD...: it must exit with CODE
+expect() {
+  local want=$1
+  shift
+  run "$@"
+  [ "$code" = "$want" ] || fail "\`$(printf '%q ' "$@")\` exited with $code, not $want: $err"
+}
+
+prints() { [ "$out" = "$1" ] || fail "printed \"$out\", not \"$1\""; }
+says() { [[ $err == *"$1"* ]] || fail "standard error says \"$err\", not \"$1\""; }
+silent() { [ -z "$err" ] || fail "standard error says \"$err\""; }
+
+# usage_fault TEXT ARGS...: exit code 2, TEXT in the message
+usage_fault() {
+  local text=$1
+  shift
+  expect 2 coord "$@" && says "$text"
+}
+
+# eventually CMD...: within 15 s
+eventually() {
+  local until=$((SECONDS + 15))
+  until "$@"; do
+    [ "$SECONDS" -lt "$until" ] || return 1
+    sleep 0.05
+  done
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" | cut -c 1)" = Z ]; }
+has_line() { [ -s "$1" ]; }
+# The processes whose command line names a directory
+users_of() { grep -laz -- "$1" /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/$$/" | tr -dc '0-9\n'; }
+unused() { [ -z "$(users_of "$1")" ]; }
+leaves_nothing() {
+  eventually unused "$TMPDIR/coord-dev-" || fail "processes are left: $(users_of "$TMPDIR/coord-dev-" | tr '\n' ' ')" || return
+  [ -z "$(ls -A "$TMPDIR")" ] || eventually test -z "$(ls -A "$TMPDIR")" || fail "files are left: $(ls "$TMPDIR")"
+}
+
+# ---- get, put, del -----------------------------------------------------------------------------
+
+case_put_and_get() {
+  expect 0 coord put pg/a one && silent &&
+    expect 0 coord get pg/a && prints one && silent
+}
+
+case_get_of_an_absent_key_exits_1() {
+  expect 1 coord get none/such && prints "" &&
+    expect 1 coord get none/ --prefix && prints ""
+}
+
+case_get_prints_a_range_key_and_value() {
+  coord put rng/a 1 && coord put rng/b 2 && coord put rng/c 3 &&
+    expect 0 coord get rng/ --prefix && prints $'rng/a\n1\nrng/b\n2\nrng/c\n3' &&
+    expect 0 coord get rng/a --range-end rng/c && prints $'rng/a\n1\nrng/b\n2' &&
+    expect 0 coord get rng/ --prefix --keys-only && prints $'rng/a\nrng/b\nrng/c' &&
+    expect 0 coord get rng/ --prefix --print-value-only && prints $'1\n2\n3' &&
+    expect 0 coord get rng/ --prefix --count-only && prints 3 &&
+    expect 0 coord get rng/ --prefix --sort key --desc --limit 1 --keys-only --quiet && prints rng/c && silent &&
+    expect 0 coord get rng/ --prefix --desc --keys-only --quiet --limit 1 && prints rng/c &&
+    expect 0 coord get rng/b --from-key --range-end= 2>/dev/null || [ "$code" = 2 ] || return
+  coord put zzz-last 1 && expect 0 coord get rng/b --from-key --keys-only &&
+    [[ $out == $'rng/b\nrng/c\n'*zzz-last* ]] || fail "from-key printed \"$out\""
+}
+
+case_get_of_everything() {
+  coord put all/a 1 &&
+    expect 0 coord get '' --prefix --keys-only && [[ $out == *all/a* ]] &&
+    expect 0 coord get '' --from-key --keys-only && [[ $out == *all/a* ]] || fail "printed \"$out\""
+}
+
+case_get_at_a_revision() {
+  local rev
+  rev=$(coord --json put old/a before | jq .revision) && coord put old/a after &&
+    expect 0 coord get old/a --rev "$rev" && prints before &&
+    expect 0 coord get old/a --serializable && prints after &&
+    expect 4 coord get old/a --rev 999999999 && says "future revision"
+}
+
+case_get_sorts() {
+  coord put sort/b 1 && coord put sort/c 2 && coord put sort/a 3 && coord put sort/b 4 &&
+    expect 0 coord get sort/ --prefix --keys-only --sort create && prints $'sort/b\nsort/c\nsort/a' &&
+    expect 0 coord get sort/ --prefix --keys-only --sort mod && prints $'sort/c\nsort/a\nsort/b' &&
+    expect 0 coord get sort/ --prefix --keys-only --sort version --desc --limit 1 --quiet && prints sort/b &&
+    expect 0 coord get sort/ --prefix --keys-only --sort value && prints $'sort/c\nsort/a\nsort/b'
+}
+
+case_get_json() {
+  coord put js/a 'x"y' && expect 0 coord get js/a --json &&
+    [ "$(jq -r '.key + " " + .value' <<<"$out")" = 'js/a x"y' ] &&
+    [ "$(jq '.create_revision == .mod_revision and .version == 1' <<<"$out")" = true ] || fail "printed $out" || return
+  coord put js/b 2 && expect 0 coord --json get js/ --prefix && [ "$(wc -l <<<"$out")" = 2 ] || fail "printed $out" || return
+  expect 0 coord get js/ --prefix --json --keys-only && [ "$(jq -s 'map(has("value")) | any' <<<"$out")" = false ] ||
+    fail "printed $out" || return
+  expect 0 coord get js/ --prefix --count-only --json && [ "$(jq .count <<<"$out")" = 2 ] || fail "printed $out"
+}
+
+case_any_bytes_come_back() {
+  local size
+  head -c 100000 /dev/urandom >"$work/random" && printf '\0\n\0' >>"$work/random" &&
+    expect 0 coord put bin/a --file "$work/random" &&
+    expect 0 coord get bin/a --print-value-only && cmp "$work/random" "$work/out" || fail "the value changed" || return
+  coord get bin/a --json >"$work/json" && jq -r .value_base64 "$work/json" | base64 -d | cmp - "$work/random" ||
+    fail "the base64 is another value" || return
+  printf 'no line end' | coord put bin/b - && coord get bin/b --print-value-only >"$work/out" &&
+    size=$(wc -c <"$work/out") && [ "$size" = 11 ] || fail "$size bytes came back, not 11" || return
+  printf '' | coord put bin/empty - && expect 0 coord get bin/empty --print-value-only && [ ! -s "$work/out" ] ||
+    fail "an empty value came back as something" || return
+  expect 0 coord put $'bin/\xff\xfe' odd && expect 0 coord get $'bin/\xff\xfe' && prints odd &&
+    expect 0 coord get $'bin/\xff\xfe' --json && [ "$(jq -r .key_base64 <<<"$out" | base64 -d)" = $'bin/\xff\xfe' ] ||
+    fail "printed $out"
+}
+
+case_base64_flag() {
+  coord put b64/a text && expect 0 coord get b64/a --json --base64 &&
+    [ "$(jq -r '.key_base64 + " " + .value_base64' <<<"$out")" = "YjY0L2E= dGV4dA==" ] || fail "printed $out"
+}
+
+case_put_prev() {
+  coord put prev/a one && expect 0 coord put prev/a two --prev && [[ $out == *one* ]] &&
+    expect 0 coord put prev/a three --prev --json && [ "$(jq -r .prev.value <<<"$out")" = two ] || fail "printed $out"
+}
+
+case_put_with_a_lease() {
+  local id
+  if ! command -v "${COORD_TEST_ETCDCTL:-etcdctl}" >/dev/null; then return 0; fi
+  id=$(ETCDCTL_API=3 "${COORD_TEST_ETCDCTL:-etcdctl}" --endpoints="$COORD_ENDPOINTS" lease grant 600 2>"$work/err" |
+    awk '{print $2}') && [ -n "$id" ] || fail "etcdctl granted no lease: $(cat "$work/err")" || return
+  expect 0 coord put lease/a 1 --lease "$id" && expect 0 coord get lease/a --json &&
+    [ "$(jq -r .lease <<<"$out")" = "$id" ] || fail "printed $out, lease $id" || return
+  expect 0 coord put lease/a 2 --ignore-lease && expect 0 coord get lease/a --json &&
+    [ "$(jq -r '.lease + .value' <<<"$out")" = "${id}2" ] || fail "printed $out" || return
+  expect 0 coord put lease/a --ignore-value && expect 0 coord get lease/a --json &&
+    [ "$(jq -r '.value, has("lease")' <<<"$out")" = $'2\nfalse' ] || fail "printed $out" || return
+  expect 4 coord put lease/a 1 --lease 12345 && says NOT_FOUND
+}
+
+case_del() {
+  coord put del/a 1 && coord put del/b 2 && coord put del/c 3 &&
+    expect 0 coord del del/a && prints 1 &&
+    expect 1 coord del del/a && prints 0 &&
+    expect 0 coord del del/ --prefix --prev --json && [ "$(jq -r '.deleted, .prev[1].value' <<<"$out")" = $'2\n3' ] ||
+    fail "printed $out" || return
+  coord put del/d 4 && expect 0 coord del del/d --prev && [[ $out == *del/d*4* ]] || fail "printed $out"
+}
+
+# ---- txn ---------------------------------------------------------------------------------------
+
+case_txn_holds_and_then_fails() {
+  cat >"$work/take.json" <<'J'
+{"compare": [{"key": "txn/seat", "target": "version", "relation": "=", "value": 0}],
+ "then": [{"put": {"key": "txn/seat", "value": "mine"}}],
+ "else": [{"get": {"key": "txn/seat"}}]}
+J
+  expect 0 coord txn "$work/take.json" && [ "$(jq .succeeded <<<"$out")" = true ] &&
+    expect 1 coord txn "$work/take.json" && [ "$(jq -r '.succeeded, .results[0].kvs[0].value' <<<"$out")" = $'false\nmine' ] ||
+    fail "printed $out"
+}
+
+case_txn_compares() {
+  local t
+  coord put cmp/a v && coord put cmp/b v &&
+    for t in '{"key":"cmp/a","target":"value","relation":"=","value":"v"}' \
+      '{"key":"cmp/a","target":"value","relation":"!=","value":"w"}' \
+      '{"key":"cmp/a","target":"value","relation":"=","value_base64":"dg=="}' \
+      '{"key":"cmp/a","target":"value","relation":"<","value":"w"}' \
+      '{"key":"cmp/","prefix":true,"target":"value","relation":"=","value":"v"}' \
+      '{"key":"cmp/a","range_end":"cmp/c","target":"version","relation":"=","value":1}' \
+      '{"key":"cmp/a","target":"create","relation":">","value":0}' \
+      '{"key":"cmp/a","target":"mod","relation":">","value":0}' \
+      '{"key":"cmp/a","target":"lease","relation":"=","value":0}'; do
+      code=0
+      coord txn <<<"{\"compare\":[$t]}" >"$work/out" 2>"$work/err" || code=$?
+      [ "$code" = 0 ] || fail "$t: exit $code, $(cat "$work/out" "$work/err")" || return
+    done
+}
+
+case_txn_of_every_op() {
+  coord put every/a 1 && coord put every/b 2 &&
+    out=$(coord txn - <<'J'
+{"then": [{"put": {"key": "every/c", "value_base64": "/wA="}},
+          {"get": {"key": "every/", "prefix": true, "limit": 1, "sort": "key", "desc": true}},
+          {"delete": {"key": "every/a", "prev": true}},
+          {"txn": {"compare": [{"key": "every/b", "target": "value", "relation": "=", "value": "2"}],
+                   "then": [{"put": {"key": "every/d", "value": "4", "prev": true}}]}}]}
+J
+    ) || fail "exit $?" || return
+  [ "$(jq -c '[.results[1].kvs[0].key, .results[1].count, .results[2].count, .results[2].kvs[0].value, .results[3].succeeded]' <<<"$out")" = \
+    '["every/c",3,1,"1",true]' ] || fail "printed $out" || return
+  expect 0 coord get every/d && prints 4
+}
+
+# A document that is wrong, and what must be said: exit code 2, and nothing is written.
+case_txn_refuses_wrong_documents() {
+  local row
+  while IFS='|' read -r document text; do
+    code=0
+    printf '%s' "$document" | coord txn - >"$work/out" 2>"$work/err" || code=$?
+    [ "$code" = 2 ] && grep -qF -- "$text" "$work/err" ||
+      fail "$document: exit $code, \"$(cat "$work/err")\", not \"$text\"" || return
+  done <<'ROWS'
+|JSON
+[]|object
+{"then": [{"put": {"key": "w"}}]}|"value"
+{"then": [{"put": {"key": "w", "value": "1", "vlaue": "2"}}]}|vlaue
+{"then": [{"put": {"key": "w", "value": 1}}]}|string
+{"then": [{"put": {"key": "w", "value_base64": "!"}}]}|base64
+{"then": [{"put": {"key": "w", "value": "1"}, "get": {"key": "w"}}]}|one of
+{"then": {"put": {"key": "w", "value": "1"}}}|array
+{"then": [{"get": {"key": "w", "prefix": "yes"}}]}|true or false
+{"then": [{"get": {"key": "w", "limit": "two"}}]}|number
+{"then": [{"get": {"key": "w", "sort": "size"}}]}|sort
+{"compare": [{"key": "w", "target": "size", "relation": "=", "value": 0}]}|target
+{"compare": [{"key": "w", "target": "version", "relation": "~", "value": 0}]}|relation
+{"compare": [{"key": "w", "target": "version", "relation": "=", "value": "zero"}]}|number
+{"compare": [{"key": "w", "target": "version", "relation": "="}]}|value
+{"then": [{"put": {"key": "w", "value": "1"}}], "otherwise": []}|otherwise
+{"then": [{"put": {"key": "w", "value": "1"}}]} {}|JSON
+{"then": [{"put": {"key": "w", "value": '1'}}]}|JSON
+{"then": [{"put": {"key": "w", "value": "\ud800"}}]}|JSON
+ROWS
+  expect 1 coord get w || return
+  expect 2 coord txn "$work/no such file" && says "no such file"
+}
+
+case_txn_that_etcd_refuses() {
+  code=0
+  echo '{"then":[{"put":{"key":"dup","value":"1"}},{"put":{"key":"dup","value":"2"}}]}' |
+    coord txn >"$work/out" 2>"$work/err" || code=$?
+  [[ $code =~ ^[24]$ ]] && grep -q 'INVALID' "$work/err" || fail "exit $code, $(cat "$work/err")"
+}
+
+# ---- import and export -------------------------------------------------------------------------
+
+case_import_and_export_come_round() {
+  local i
+  for i in $(seq -w 2500); do printf '{"key":"io/%s","value":"line 1\\nline \\"2\\" \\u00e4 %s"}\n' "$i" "$i"; done >"$work/in"
+  printf '{"key_base64":"aW8v/w==","value_base64":"AAEC/w=="}\n\n' >>"$work/in"
+  expect 0 coord import "$work/in" --json && [ "$(jq .keys <<<"$out")" = 2501 ] || fail "printed $out" || return
+  coord export io/ --page 100 >"$work/exported" 2>"$work/err" || fail "export: exit $?" || return
+  diff <(jq -cS . "$work/in") <(jq -cS . "$work/exported") >/dev/null || fail "what came back differs" || return
+  coord import - --quiet <"$work/exported" 2>"$work/err" || fail "import of an export: exit $?" || return
+  [ ! -s "$work/err" ] || fail "--quiet said $(cat "$work/err")" || return
+  coord get io/ --prefix --json | coord import - --quiet || fail "import of get --json: exit $?" || return
+  expect 0 coord get io/ --prefix --count-only && prints 2501
+}
+
+case_import_writes_lines_of_one_key_in_order() {
+  local i
+  for i in $(seq 600); do printf '{"key":"order/%s","value":"%s"}\n' $((i % 3)) "$i"; done >"$work/in"
+  expect 0 coord import "$work/in" &&
+    expect 0 coord get order/ --prefix --print-value-only && prints $'600\n598\n599'
+}
+
+case_import_stops_at_a_bad_line() {
+  local line text
+  while IFS='|' read -r line text; do
+    printf '{"key":"bad/1","value":"1"}\n%s\n{"key":"bad/3","value":"3"}\n' "$line" >"$work/in"
+    expect 2 coord import "$work/in" && says "$work/in:2" && says "$text" &&
+      expect 1 coord get bad/ --prefix || return
+    code=0
+    coord import - <"$work/in" >"$work/out" 2>"$work/err" || code=$?
+    err=$(cat "$work/err")
+    [ "$code" = 2 ] || fail "from standard input: exit $code" || return
+    says ":2" && expect 0 coord get bad/1 && expect 1 coord get bad/3 && coord del bad/1 >"$work/out" || return
+  done <<'ROWS'
+hello|JSON
+{"key":"k"}|"value"
+{"value":"v"}|"key"
+{"key":"k","value":"v"|JSON
+{"key":"k","value":"v"} x|JSON
+{"key":"k","value":'v'}|JSON
+{"key":"k","value":7}|string
+{"key":"k","value_base64":"a"}|base64
+{"key":"k","key_base64":"aw==","value":"v"}|twice
+{"key":"","value":"v"}|empty
+{"key":"k","value":"\udc00"}|JSON
+["k","v"]|object
+ROWS
+  printf '{"key":"bad/1","value":"\xff"}\n' >"$work/in"
+  expect 2 coord import "$work/in" && says "$work/in:1" && says JSON
+}
+
+case_import_names_the_line_that_was_refused() {
+  { echo '{"key":"big/1","value":"1"}' && printf '{"key":"big/2","value":"%s"}\n' "$(head -c 2000000 /dev/zero | tr '\0' x)"; } >"$work/in"
+  expect 4 coord import "$work/in" && says "$work/in:2" && says TOO_LARGE
+}
+
+case_import_without_a_file() {
+  expect 2 coord import "$work/no such file" && says "no such file" &&
+    usage_fault import import && usage_fault import import a b
+}
+
+case_export_of_nothing_exits_1() {
+  expect 1 coord export none/ && prints "" && usage_fault export export && usage_fault 100000 export a --page 100001
+}
+
+case_export_at_a_revision() {
+  local rev
+  rev=$(coord --json put exp/a before | jq .revision) && coord put exp/a after && coord put exp/b new &&
+    expect 0 coord export exp/ --rev "$rev" --quiet && [ "$(jq -r .value <<<"$out")" = before ] || fail "printed $out"
+}
+
+case_export_into_a_full_device() {
+  [ -c /dev/full ] || return 0
+  coord put full/a "$(head -c 100000 /dev/zero | tr '\0' x)"
+  code=0
+  coord export full/ >/dev/full 2>"$work/err" || code=$?
+  [ "$code" = 5 ] && grep -q "standard output" "$work/err" || fail "exit $code, $(cat "$work/err")"
+}
+
+case_progress_only_on_a_terminal() {
+  command -v script >/dev/null || return 0
+  local i
+  for i in $(seq 300); do printf '{"key":"prog/%s","value":"v"}\n' "$i"; done >"$work/in"
+  expect 0 coord import "$work/in" && ! grep -q $'\r' "$work/err" || fail "a bar in a file: $(cat "$work/err")"
+}
+
+# ---- status, members, compact, version ---------------------------------------------------------
+
+case_status_and_members() {
+  expect 0 coord status && [[ $out == *revision* || $out == *REVISION* ]] || fail "printed $out" || return
+  expect 0 coord status --json && [ "$(jq -r .version <<<"$out" | cut -d . -f 1)" = 3 ] || fail "printed $out" || return
+  expect 0 coord members && [[ $out == *http://127.0.0.1:* ]] || fail "printed $out" || return
+  expect 0 coord members --json && [ "$(jq -s length <<<"$out")" = 1 ] || fail "printed $out" || return
+  usage_fault status status x && usage_fault members members x
+}
+
+case_compact() {
+  local rev
+  coord put comp/a 1 && rev=$(coord --json put comp/a 2 | jq .revision) &&
+    expect 0 coord compact "$rev" --physical &&
+    expect 4 coord get comp/a --rev $((rev - 1)) && says COMPACTED &&
+    expect 4 coord compact "$rev" && says COMPACTED &&
+    usage_fault '"x"' compact x && usage_fault '"0"' compact 0 && usage_fault compact compact
+}
+
+case_version() {
+  expect 0 coord version && [[ $out =~ ^coord\ [0-9]+\.[0-9]+\.[0-9]+ ]] || fail "printed $out" || return
+  expect 0 coord --version && [[ $out == coord\ * ]] || fail "printed $out" || return
+  expect 0 coord version --json && [ -n "$(jq -r .version <<<"$out")" ] || fail "printed $out"
+}
+
+# ---- usage, connection, output -----------------------------------------------------------------
+
+case_help_of_every_verb() {
+  local verb
+  expect 0 coord --help && silent && [[ $out == *"Exit codes"* ]] || fail "printed $out" || return
+  for verb in get put del txn import export status members compact dev version; do
+    [[ $out == *" $verb "* ]] || fail "--help does not list $verb" || return
+  done
+  for verb in get put del txn import export status members compact dev version; do
+    expect 0 coord "$verb" --help && silent && [[ $out == "usage: coord $verb"* ]] || fail "$verb: printed $out" || return
+  done
+  expect 2 coord && [[ $err == usage:* ]] || fail "said $err"
+}
+
+# The lines of each Example of the help, as they are printed, in a directory of their own.
+case_examples_run_as_printed() {
+  local verb
+  for verb in get put del txn import export status members compact version dev; do
+    coord "$verb" --help | sed -n '/^Example/,$p' | sed 1d | grep '^  ' | sed 's/^  //' >"$work/example"
+    [ -s "$work/example" ] || { [ "$verb" = version ] || fail "$verb has no example" || return; continue; }
+    mkdir -p "$work/ex" && (cd "$work/ex" && echo '{}' >settings.json && coord put config/a 1 &&
+      bash -e "$work/example") >"$work/out" 2>"$work/err" </dev/null ||
+      fail "an example of $verb: $(cat "$work/err")" || return
+    rm -rf "$work/ex"
+  done
+}
+
+case_usage_faults() {
+  usage_fault gte gte k && usage_fault KEY get && usage_fault KEY get a b && usage_fault bogus get k --bogus &&
+    usage_fault bogus --bogus get k && usage_fault --limit get k --limit x && usage_fault --limit get k --limit -1 &&
+    usage_fault --rev get k --rev 1x && usage_fault --sort get k --sort size && usage_fault limit get k --limit &&
+    usage_fault --timeout get k --timeout soon && usage_fault --timeout get k --timeout 0 &&
+    usage_fault --option get k --option nothing && usage_fault no.such --option no.such=1 get k &&
+    usage_fault 70000000000 --option request.timeout.ms=70000000000 get k &&
+    usage_fault endpoints --endpoints 'host:port:x' get k && usage_fault --lease put k v --lease xyz &&
+    usage_fault VALUE put k v --file f && usage_fault ignore-value put k v --ignore-value &&
+    usage_fault "no such file" put k --file "$work/no such file" && usage_fault empty put '' v &&
+    usage_fault empty get '' && usage_fault prefix get k --prefix --from-key && usage_fault prefix del k --prefix --range-end z
+}
+
+case_flags_may_stand_anywhere() {
+  coord put any/a 1 && expect 0 coord get --json any/a && [ "$(jq -r .value <<<"$out")" = 1 ] &&
+    expect 0 coord --json get any/a && [ "$(jq -r .value <<<"$out")" = 1 ] &&
+    expect 0 coord get any/a --timeout 5s --endpoints "$COORD_ENDPOINTS" && prints 1 &&
+    expect 0 coord put any/b -- --json && expect 0 coord get any/b && prints --json &&
+    expect 0 coord put any/c -- -5 && expect 0 coord get any/c && prints -5 || fail "printed $out"
+}
+
+case_nobody_there_exits_3() {
+  expect 3 coord --endpoints $dead get k && says UNAVAILABLE && says "$dead" && prints "" &&
+    COORD_ENDPOINTS=$dead expect 3 coord put k v && expect 3 coord --endpoints $dead status &&
+    expect 3 coord --endpoints $dead export k && echo '{"key":"k","value":"v"}' >"$work/in" &&
+    expect 3 coord --endpoints $dead import "$work/in" &&
+    expect 0 coord --endpoints "$dead,$COORD_ENDPOINTS" put k v
+}
+
+case_silent_server_times_out() {
+  local port begin=$SECONDS
+  command -v python3 >/dev/null || return 0
+  # Accepts and says nothing, until its standard input closes.
+  coproc SILENT { exec python3 -c 'import socket, sys
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()'; }
+  local pid=$SILENT_PID
+  read -r port <&"${SILENT[0]}"
+  expect 3 coord --endpoints "127.0.0.1:$port" --timeout 300ms get k && says TIMEOUT
+  local status=$?
+  kill "$pid" && wait "$pid" 2>/dev/null
+  [ $((SECONDS - begin)) -le 4 ] || fail "--timeout 300ms took $((SECONDS - begin)) s" || return
+  return $status
+}
+
+case_too_large_is_refused() {
+  head -c 1600000 /dev/zero >"$work/in"
+  expect 4 coord put large --file "$work/in" && says TOO_LARGE
+}
+
+case_no_colour_in_a_file() {
+  coord put colour/a 1 && expect 0 coord get colour/ --prefix && [[ $out != *$'\e'* ]] || fail "printed $out" || return
+  command -v script >/dev/null || return 0
+  printf '\033[2J\a\xff' | coord put colour/b - &&
+    TERM=xterm script -qec "coord get colour/b" /dev/null </dev/null >"$work/out" 2>&1
+  ! grep -q $'\a' "$work/out" && grep -qF '\x1b[2J\x07\xff' "$work/out" ||
+    fail "a terminal gets raw control bytes: $(cat -v "$work/out")" || return
+  TERM=xterm NO_COLOR=1 script -qec "coord get colour/a --prefix" /dev/null </dev/null >"$work/out" 2>&1
+  ! grep -q $'\e' "$work/out" || fail "NO_COLOR: $(cat -v "$work/out")"
+}
+
+case_errors_have_one_form() {
+  run coord --endpoints $dead get k
+  [[ $err =~ ^coord:\ [^:]+:\ .*\ \([A-Z_]+\) ]] || fail "said $err" || return
+  run coord get
+  [[ $err =~ ^coord:\ .*\ \([A-Z_]+\) ]] || fail "said $err"
+}
+
+# ---- coord dev ---------------------------------------------------------------------------------
+
+case_dev_passes_the_exit_code_on() {
+  expect 0 coord dev -- true && expect 7 coord dev -- sh -c 'exit 7' &&
+    expect 127 coord dev -- no-such-command-anywhere && says no-such-command-anywhere &&
+    expect 143 coord dev -- sh -c 'kill -TERM $$' && leaves_nothing
+}
+
+case_dev_sets_the_endpoints() {
+  # shellcheck disable=SC2016
+  expect 0 coord dev -- sh -c 'coord put d 1 && coord get d && echo "$COORD_ENDPOINTS"' &&
+    [[ $out =~ ^1$'\n'127\.0\.0\.1:[0-9]+$ ]] || fail "printed $out" || return
+  [[ $out != *"$COORD_ENDPOINTS"* ]] || fail "it is the etcd around it" || return
+  leaves_nothing
+}
+
+case_dev_ignores_settings_of_etcd_in_the_environment() {
+  ETCD_DATA_DIR=/nonexistent ETCD_LISTEN_METRICS_URLS=bogus ETCD_CERT_FILE=/nonexistent expect 0 coord dev -- coord put a 1 &&
+    leaves_nothing
+}
+
+case_dev_usage() {
+  usage_fault bogus dev --bogus && expect 2 coord dev --etcd "$work/no such etcd" -- true && says "no such etcd" &&
+    leaves_nothing
+}
+
+case_dev_with_an_etcd_that_ends() {
+  printf '#!/bin/sh\necho the reason >&2\nexit 3\n' >"$work/bad-etcd" && chmod +x "$work/bad-etcd" &&
+    expect 5 coord dev --etcd "$work/bad-etcd" -- true && says "the reason" && leaves_nothing
+}
+
+# Starts `coord dev` and waits until it has said how to reach it: $dev, $endpoint
+dev_start() {
+  : >"$work/dev"
+  coord --json dev >"$work/dev" 2>"$work/dev.err" &
+  dev=$!
+  eventually has_line "$work/dev" || fail "coord dev says nothing: $(cat "$work/dev.err")" || return
+  endpoint=$(jq -r .endpoints "$work/dev")
+  expect 0 coord --endpoints "$endpoint" put k v
+}
+
+dev_ends_by() {
+  dev_start || return
+  kill "-$1" "$dev"
+  eventually gone "$dev" || fail "it survives SIG$1" || return
+  code=0
+  wait "$dev" 2>/dev/null || code=$?
+  expect 3 coord --endpoints "$endpoint" get k
+}
+
+case_dev_ends_by_SIGINT() { dev_ends_by INT && leaves_nothing; }
+case_dev_ends_by_SIGTERM() { dev_ends_by TERM && leaves_nothing; }
+
+case_dev_killed_leaves_nothing() {
+  dev_start && kill -KILL "$dev" && { wait "$dev" 2>/dev/null || true; } && leaves_nothing &&
+    expect 3 coord --endpoints "$endpoint" get k
+}
+
+case_dev_killed_takes_its_command_along() {
+  # shellcheck disable=SC2016
+  coord dev -- sh -c 'echo $$ >"'"$work"'/child"; exec sleep 600' &
+  local dev=$! child
+  rm -f "$work/child"
+  eventually has_line "$work/child" || fail "the command does not run" || return
+  child=$(cat "$work/child")
+  kill -KILL "$dev"
+  wait "$dev" 2>/dev/null
+  eventually gone "$child" || { kill "$child"; fail "the command runs on"; } || return
+  leaves_nothing
+}
+
+case_dev_passes_SIGTERM_on() {
+  rm -f "$work/child"
+  # shellcheck disable=SC2016
+  coord dev -- bash -c 'trap "exit 9" TERM; echo $$ >"'"$work"'/child"; while :; do sleep 0.05; done' &
+  local dev=$!
+  eventually has_line "$work/child" || fail "the command does not run" || return
+  kill -TERM "$dev"
+  code=0
+  wait "$dev" || code=$?
+  [ "$code" = 9 ] || fail "exit code $code, not 9" || return
+  leaves_nothing
+}
+
+case_dev_interrupted_while_it_starts() {
+  printf '#!/bin/sh\nexec sleep 600\n' >"$work/slow-etcd" && chmod +x "$work/slow-etcd"
+  coord dev --etcd "$work/slow-etcd" >"$work/out" 2>"$work/err" &
+  local dev=$!
+  eventually test -n "$(ls -A "$TMPDIR")" || true
+  eventually dev_directory || fail "it makes no directory" || return
+  kill -TERM "$dev"
+  eventually gone "$dev" || { kill -KILL "$dev"; fail "it survives SIGTERM"; } || return
+  wait "$dev" 2>/dev/null
+  leaves_nothing
+}
+dev_directory() { [ -n "$(ls -A "$TMPDIR")" ]; }
+
+# ---- all of them -------------------------------------------------------------------------------
+
+bad=0
+if [ $# -gt 0 ]; then names=("${@/#/case_}"); else mapfile -t names < <(compgen -A function case_ | sort); fi
+for name in "${names[@]}"; do
+  why=""
+  if "$name" && [ -z "$why" ]; then
+    echo "ok ${name#case_}"
+  else
+    echo "not ok ${name#case_}: $(tr '\n' ' ' <<<"${why:-failed}")"
+    bad=1
+  fi
+done
+exit $bad

@@ -1,0 +1,297 @@
+/* Every allocation made to fail in turn, on all threads: an error for the caller, never a crash, a
+ * leak or a hang. Allocations of the libraries below are not counted. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "support/etcd.h"
+
+enum { LONGEST_WALK = 3000, CALL_MS = 200 };
+
+static const char *endpoint;
+
+/* A scenario gives COORD_OK when all of it worked, else the code of what failed. */
+typedef coord_code scenario(void);
+
+static coord_error *err;
+
+/* Code and error agree, as far as there was memory for an error. */
+static coord_code ended(coord_code code) {
+  if (err != NULL) T_CODE(coord_error_code(err), code);
+  if (code == COORD_OK) T_TRUE(err == NULL);
+  coord_error_free(err);
+  err = NULL;
+  return code;
+}
+
+/* Memory that is out while a connection is made shows as a failure to connect. */
+static bool may_fail_so(coord_code code) {
+  return code == COORD_NO_MEMORY || code == COORD_UNAVAILABLE || code == COORD_TIMEOUT;
+}
+
+static long walk(scenario *run, bool only_no_memory) {
+  coord_code code = COORD_NO_MEMORY;
+  long n = 0;
+  for (; code != COORD_OK && n < LONGEST_WALK; n++) {
+    int64_t began = t_now_ms();
+    t_case_limit_s(60);
+    coord__alloc_fail_after(n);
+    code = run();
+    coord__alloc_fail_after(-1);
+    bool good = code == COORD_OK || (only_no_memory ? code == COORD_NO_MEMORY : may_fail_so(code));
+    if (!good) T_FAIL("with %ld allocations it ends with %s", n, coord_code_name(code));
+    int64_t took = t_now_ms() - began;
+    if (took > 20 * CALL_MS * T_SLOW) T_FAIL("with %ld allocations it takes %d ms", n, (int)took);
+  }
+  T_CODE(code, COORD_OK);
+  return n;
+}
+
+static coord_options *make_options(coord_code *code, const char *lazy) {
+  coord_options *options = NULL;
+  *code = coord_options_new(&options);
+  const char *const pairs[][2] = {{"endpoints", endpoint},
+                                  {"connect.lazy", lazy},
+                                  {"log.level", "off"},
+                                  {"request.timeout.ms", "200"},
+                                  {"connect.timeout.ms", "200"}};
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs && *code == COORD_OK; i++) {
+    *code = ended(coord_options_set(options, pairs[i][0], pairs[i][1], &err));
+  }
+  if (*code == COORD_OK) return options;
+  coord_options_free(options);
+  return NULL;
+}
+
+static coord_client *open_client(coord_code *code, const char *lazy) {
+  coord_client *client = NULL;
+  coord_options *options = make_options(code, lazy);
+  if (options == NULL) return NULL;
+  *code = ended(coord_client_open(options, &client, &err));
+  coord_options_free(options);
+  T_TRUE((client != NULL) == (*code == COORD_OK));
+  return client;
+}
+
+/* The client that the scenarios share, which was connected with memory at hand. */
+static coord_client *shared;
+
+static void prepare(void) {
+  coord_code code = COORD_OK;
+  endpoint = t_etcd_endpoint(t_etcd(), 0);
+  shared = open_client(&code, "false");
+  T_FATAL(code == COORD_OK);
+}
+
+static void finish(void) {
+  coord_client_free(shared);
+  shared = NULL;
+}
+
+/* ---- opening ---- */
+
+static coord_code make_and_free_options(void) {
+  coord_code code;
+  coord_options_free(make_options(&code, "true"));
+  return code;
+}
+
+static coord_code open_lazily(void) {
+  coord_code code;
+  coord_client_free(open_client(&code, "true"));
+  return code;
+}
+
+static coord_code open_connected(void) {
+  coord_code code;
+  coord_client_free(open_client(&code, "false"));
+  return code;
+}
+
+static coord_code open_and_put(void) {
+  coord_code code;
+  coord_client *client = open_client(&code, "true");
+  if (client == NULL) return code;
+  code = ended(coord_put(client, "oom", 3, "v", 1, &err));
+  coord_client_free(client);
+  return code;
+}
+
+static void options_without_memory(void) {
+  endpoint = "127.0.0.1:1,[::1]:2,unix:///x";
+  T_TRUE(walk(make_and_free_options, true) > 3);
+}
+
+static void opening_a_lazy_client_without_memory(void) {
+  endpoint = "127.0.0.1:1,[::1]:2,unix:///x";
+  T_TRUE(walk(open_lazily, true) > 8);
+}
+
+static void opening_a_client_without_memory(void) {
+  endpoint = t_etcd_endpoint(t_etcd(), 0);
+  T_TRUE(walk(open_connected, false) > 12);
+}
+
+static void first_call_without_memory(void) {
+  endpoint = t_etcd_endpoint(t_etcd(), 0);
+  T_TRUE(walk(open_and_put, false) > 16);
+}
+
+/* ---- calls over a connection that is there ---- */
+
+static coord_code put_big(void) {
+  static char value[100000];
+  return ended(coord_put(shared, "oom/big", 7, value, sizeof value, &err));
+}
+
+static coord_code get_big(void) {
+  coord_result *result = NULL;
+  coord_kv kv = {0};
+  coord_code code = ended(coord_get(shared, "oom/big", 7, &result, &err));
+  if (code == COORD_OK) {
+    T_CODE(coord_result_kv(result, 0, &kv), COORD_OK);
+    T_INT(kv.value_len, 100000);
+    T_INT(kv.key_len, 7);
+  } else {
+    T_TRUE(result == NULL);
+  }
+  coord_result_free(result);
+  return code;
+}
+
+static coord_code ask_status(void) {
+  coord_result *result = NULL;
+  coord_op *op = coord_op_status();
+  if (op == NULL) return COORD_NO_MEMORY;
+  coord_code code = ended(coord_call(shared, op, CALL_MS, &result, &err));
+  coord_op_free(op);
+  if (code == COORD_OK) T_HAS(coord_result_json(result), "dbSize");
+  coord_result_free(result);
+  return code;
+}
+
+static void put_and_get_without_memory(void) {
+  prepare();
+  walk(put_big, false);
+  walk(get_big, false);
+  walk(ask_status, false);
+  finish();
+}
+
+static coord_code commit_txn(void) {
+  coord_result *result = NULL;
+  coord_op *txn = coord_op_txn();
+  coord_op *put = coord_op_put("oom/t", 5, "v", 1);
+  coord_op *get = coord_op_get("oom/t", 5);
+  coord_code code = COORD_OK;
+  if (txn == NULL || put == NULL || get == NULL) code = COORD_NO_MEMORY;
+  if (code == COORD_OK) {
+    coord_op_then(txn, put);
+    coord_op_then(txn, get);
+    code = ended(coord_call(shared, txn, CALL_MS, &result, &err));
+  }
+  coord_result_free(result);
+  coord_op_free(get);
+  coord_op_free(put);
+  coord_op_free(txn);
+  return code;
+}
+
+static void transaction_without_memory(void) {
+  prepare();
+  walk(commit_txn, false);
+  finish();
+}
+
+/* ---- queue ---- */
+
+static coord_code submit_and_wait(void) {
+  coord_queue *queue = NULL;
+  coord_code code = ended(coord_queue_open(&queue, &err));
+  if (code != COORD_OK) return code;
+  coord_op *op = coord_op_put("oom", 3, "v", 1);
+  int accepted = 0;
+  for (uint64_t i = 0; i < 3 && code == COORD_OK; i++) {
+    uint64_t id = 0;
+    code = op == NULL ? COORD_NO_MEMORY
+                      : ended(coord_submit(shared, op, CALL_MS, queue, i, &id, &err));
+    accepted += code == COORD_OK;
+    if (i == 1 && code == COORD_OK) coord_cancel(shared, id);
+  }
+  /* What was accepted completes, come what may. */
+  for (int i = 0; i < accepted; i++) {
+    coord_event *event = coord_queue_next(queue, 50 * CALL_MS);
+    T_TRUE(event != NULL);
+    coord_code one = coord_event_code(event);
+    if (one != COORD_OK && one != COORD_CANCELED) code = one;
+    coord_event_free(event);
+  }
+  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  coord_op_free(op);
+  coord_queue_free(queue);
+  return code;
+}
+
+static void submitting_without_memory(void) {
+  prepare();
+  walk(submit_and_wait, false);
+  finish();
+}
+
+static coord_code call_twenty(void) {
+  enum { count = 20 };
+  coord_code codes[count];
+  coord_result *results[count] = {NULL};
+  const coord_op *ops[count];
+  coord_op *op = coord_op_get("oom/big", 7);
+  if (op == NULL) return COORD_NO_MEMORY;
+  for (int i = 0; i < count; i++) ops[i] = op;
+  coord_code code = ended(coord_call_many(shared, ops, count, CALL_MS, results, codes, &err));
+  for (int i = 0; i < count; i++) coord_result_free(results[i]);
+  coord_op_free(op);
+  return code;
+}
+
+static void many_calls_without_memory(void) {
+  prepare();
+  walk(call_twenty, false);
+  finish();
+}
+
+/* ---- scan ---- */
+
+static coord_code scan_all(void) {
+  coord_scan *scan = NULL;
+  coord_op *op = coord_op_get("oom/s/", 6);
+  if (op == NULL) return COORD_NO_MEMORY;
+  coord_code code = coord_op_set_prefix(op);
+  if (code == COORD_OK) code = ended(coord_scan_open(shared, op, 7, &scan, &err));
+  coord_op_free(op);
+  size_t count = 0;
+  while (code == COORD_OK) {
+    coord_result *page = NULL;
+    code = ended(coord_scan_next(scan, CALL_MS, &page, &err));
+    if (code != COORD_OK || page == NULL) break;
+    count += coord_result_count(page);
+    coord_result_free(page);
+  }
+  if (code == COORD_OK) T_INT(count, 30);
+  coord_scan_free(scan);
+  return code;
+}
+
+static void scan_without_memory(void) {
+  prepare();
+  for (char c = 'a'; c < 'a' + 30; c++) {
+    char key[] = "oom/s/?";
+    key[6] = c;
+    T_CODE(coord_put(shared, key, 7, "v", 1, NULL), COORD_OK);
+  }
+  walk(scan_all, false);
+  finish();
+}
+
+T_MAIN(T_CASE(options_without_memory), T_CASE(opening_a_lazy_client_without_memory),
+       T_CASE(opening_a_client_without_memory), T_CASE(first_call_without_memory),
+       T_CASE(put_and_get_without_memory), T_CASE(transaction_without_memory),
+       T_CASE(submitting_without_memory), T_CASE(many_calls_without_memory),
+       T_CASE(scan_without_memory))
