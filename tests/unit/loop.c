@@ -81,8 +81,8 @@ static void set_timers(void *arg) {
     int place = i * 17 % TIMERS;
     t->timers[i].fire = note_fired;
     t->due[i] = now + place * COORD__NS_PER_MS;
-    T_TRUE(coord__timer_set(t->loop, &t->timers[i], now + 3600000 * COORD__NS_PER_MS));
-    T_TRUE(coord__timer_set(t->loop, &t->timers[i], t->due[i]));
+    coord__timer_set(t->loop, &t->timers[i], now + 3600000 * COORD__NS_PER_MS);
+    coord__timer_set(t->loop, &t->timers[i], t->due[i]);
   }
 }
 
@@ -366,8 +366,21 @@ static void *keep_busy(void *loop) {
   return NULL;
 }
 
+/* ThreadSanitizer lets no child of a program with threads start one of its own. */
+#if defined(__SANITIZE_THREAD__)
+#define CHILD_HAS_NO_THREADS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CHILD_HAS_NO_THREADS 1
+#endif
+#endif
+#ifndef CHILD_HAS_NO_THREADS
+#define CHILD_HAS_NO_THREADS 0
+#endif
+
 static int child_sees(coord__loop *parents, unsigned before) {
   if (coord__fork_generation() != before + 1) return 2;
+  if (CHILD_HAS_NO_THREADS) return 0;
   coord__loop *own = NULL;
   if (coord__loop_acquire(&own, NULL) != COORD_OK) return 3;
   if (own == parents) return 4;

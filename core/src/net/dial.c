@@ -86,8 +86,8 @@ static int watch_timer(CURLM *multi, long timeout_ms, void *user) {
     coord__timer_stop(d->loop, &d->timer);
     return 0;
   }
-  int64_t at = coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
-  return coord__timer_set(d->loop, &d->timer, at) ? 0 : -1;
+  coord__timer_set(d->loop, &d->timer, coord__clock_ns() + timeout_ms * COORD__NS_PER_MS);
+  return 0;
 }
 
 static void on_timer(coord__timer *timer) {

@@ -50,7 +50,7 @@ static void arm_alive(coord__h2 *h) {
     h->pinged_ns = 0;
     return;
   }
-  if (h->alive.node.place != 0) return; /* fires, looks at heard_ns and sets itself anew */
+  if (h->alive.node.is_in) return; /* fires, looks at heard_ns and sets itself anew */
   coord__timer_set(h->loop, &h->alive,
                    coord__loop_now_ns(h->loop) + h->config.keepalive_interval_ns);
 }

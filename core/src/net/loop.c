@@ -147,10 +147,8 @@ bool coord__io_set(coord__loop *loop, coord__io *io, uint32_t events) {
   return true;
 }
 
-bool coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns) {
-  if (timer->node.place == 0) return coord__heap_insert(&loop->timers, &timer->node, at_ns);
-  coord__heap_update(&loop->timers, &timer->node, at_ns);
-  return true;
+void coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns) {
+  coord__heap_set(&loop->timers, &timer->node, at_ns);
 }
 
 void coord__timer_stop(coord__loop *loop, coord__timer *timer) {
@@ -191,7 +189,7 @@ void coord__loop_disown_fd(coord__fd_entry *entry) { coord__list_remove(&entry->
 /* ---- the round ---- */
 
 static void fire_timers(coord__loop *loop) {
-  for (coord__heap_node *top; (top = coord__heap_top(&loop->timers)) != NULL;) {
+  for (coord__heap_node *top; (top = loop->timers.top) != NULL;) {
     if (top->key > loop->now_ns) break;
     coord__heap_remove(&loop->timers, top);
     coord__timer *timer = COORD__CONTAINER(top, coord__timer, node);
@@ -219,7 +217,7 @@ static void run_work(coord__loop *loop) {
 }
 
 static int64_t next_timer_ns(const coord__loop *loop) {
-  coord__heap_node *top = coord__heap_top(&loop->timers);
+  coord__heap_node *top = loop->timers.top;
   return top != NULL ? top->key : INT64_MAX;
 }
 
@@ -279,7 +277,6 @@ static void free_loop(coord__loop *loop) {
   if (loop->destroy_shared != NULL) loop->destroy_shared(loop->shared);
   if (loop->wake_fd >= 0) close(loop->wake_fd);
   if (loop->epoll_fd >= 0) close(loop->epoll_fd);
-  coord__heap_free(&loop->timers);
   pthread_mutex_destroy(&loop->round);
   coord__free(loop->scratch);
   coord__free(loop);

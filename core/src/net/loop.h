@@ -66,8 +66,8 @@ int64_t coord__loop_now_ns(const coord__loop *loop);
 /* Watch io->fd for `events` instead of what was watched before; 0 stops. False: out of memory or
  * descriptors. */
 bool coord__io_set(coord__loop *loop, coord__io *io, uint32_t events);
-/* Set, or set anew. False when memory is out. */
-bool coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns);
+/* Set, or set anew. */
+void coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns);
 void coord__timer_stop(coord__loop *loop, coord__timer *timer);
 /* Run before the loop sleeps, once; asking again before that does nothing. */
 void coord__loop_defer(coord__loop *loop, coord__idle *idle);

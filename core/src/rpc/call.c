@@ -83,11 +83,9 @@ static void try_again(coord__call *call, bool elsewhere) {
   if (elsewhere) coord__channel_avoid(carrier);
   if (pause) {
     coord__list_append(&ch->delayed, &call->link);
-    if (ch->again.node.place == 0) {
-      int64_t at = coord__clock_ns() + coord__jitter(RETRY_PAUSE_MS * COORD__NS_PER_MS);
-      if (!coord__timer_set(call->rpc->loop, &ch->again, at)) {
-        coord__call_end(call, COORD_NO_MEMORY, "memory is exhausted");
-      }
+    if (!ch->again.node.is_in) {
+      coord__timer_set(call->rpc->loop, &ch->again,
+                       coord__clock_ns() + coord__jitter(RETRY_PAUSE_MS * COORD__NS_PER_MS));
     }
     return;
   }
@@ -96,6 +94,7 @@ static void try_again(coord__call *call, bool elsewhere) {
 }
 
 static void answered(coord__call *call, const coord__outcome *outcome, coord__buf *body) {
+  call->carrier->has_served = true;
   if (outcome->grpc_status == 0) {
     call->response = *body;
     *body = (coord__buf){0};
@@ -161,9 +160,6 @@ void coord__call_start(coord__rpc *rpc, coord__call *call) {
     return;
   }
   coord__list_append(&ch->waiting, &call->link);
-  if (call->deadline_ns != 0 && !coord__timer_set(rpc->loop, &call->timer, call->deadline_ns)) {
-    coord__call_end(call, COORD_NO_MEMORY, "memory is exhausted");
-    return;
-  }
+  if (call->deadline_ns != 0) coord__timer_set(rpc->loop, &call->timer, call->deadline_ns);
   coord__channel_pump(ch);
 }

@@ -9,7 +9,6 @@
 #include "rpc/rpc.h"
 
 enum { FIRST_PAUSE_MS = 25, LONGEST_PAUSE_MS = 1000 };
-static const int64_t STABLE_NS = 1000000000;
 
 static void connect_next(coord__channel *ch);
 
@@ -65,10 +64,10 @@ static void note_failure(coord__channel *ch, coord_code code, const char *why,
   if (rpc->connect_result != NULL) rpc->connect_result(rpc->user, code, why, endpoint);
 }
 
-/* The server has ended the current link: the next endpoint is up. One that accepts and at once hangs
- * up must not be asked in a tight circle. */
-static void move_on(coord__channel *ch, int64_t ready_ns) {
-  ch->failures = coord__loop_now_ns(ch->rpc->loop) - ready_ns < STABLE_NS ? ch->failures + 1 : 0;
+/* The server has ended the current link: the next endpoint is up. One that accepts and then hangs up
+ * without a word must not be asked in a tight circle. */
+static void move_on(coord__channel *ch, bool has_served) {
+  ch->failures = has_served ? 0 : ch->failures + 1;
   ch->endpoint = (ch->endpoint + 1) % ch->rpc->config.endpoints.count;
 }
 
@@ -78,13 +77,13 @@ static void on_lost(void *owner, coord_code code, const char *why) {
   coord__rpc *rpc = ch->rpc;
   const char *endpoint = c->endpoint->name;
   bool was_ready = c->is_ready;
-  int64_t ready_ns = c->ready_ns;
+  bool has_served = c->has_served;
   bool current = ch->carrier == c;
   char reason[256];
   snprintf(reason, sizeof reason, "%s", why);
   drop_carrier(c);
   if (was_ready) {
-    if (current) move_on(ch, ready_ns);
+    if (current) move_on(ch, has_served);
     atomic_fetch_add(&rpc->counters.connections_lost, 1);
     if (!rpc->closed) coord__log_at(rpc->log, COORD_LOG_INFO, "%s: %s", endpoint, reason);
   } else {
@@ -107,7 +106,6 @@ static void on_ready(void *owner) {
   coord__channel *ch = c->channel;
   coord__rpc *rpc = ch->rpc;
   c->is_ready = true;
-  c->ready_ns = coord__loop_now_ns(rpc->loop);
   coord__timer_stop(rpc->loop, &c->patience);
   atomic_fetch_add(&rpc->counters.connected, 1);
   atomic_fetch_add(&rpc->counters.connections, 1);
@@ -149,7 +147,7 @@ static void on_draining(void *owner, bool calm) {
                 c->endpoint->name, calm ? ": too many PINGs" : "");
   if (calm) rpc->config.link.keepalive_interval_ns *= 2;
   if (!c->is_ready) return; /* patience or the end of the connection follows */
-  if (c->channel->carrier == c) move_on(c->channel, c->ready_ns);
+  if (c->channel->carrier == c) move_on(c->channel, c->has_served);
   retire(c);
 }
 
@@ -166,14 +164,9 @@ static void connect_next(coord__channel *ch) {
     coord__list_init(&c->streams);
     coord__link_config config = rpc->config.link;
     config.endpoint = c->endpoint;
-    /* The dial has the same limit; this one also covers the introduction after it. */
-    int64_t until = coord__clock_ns() + config.connect_timeout_ms * COORD__NS_PER_MS;
-    if (coord__timer_set(rpc->loop, &c->patience, until)) {
-      c->wire = rpc->config.wire->open(&config, &link_events, c);
-    }
+    c->wire = rpc->config.wire->open(&config, &link_events, c);
   }
   if (c == NULL || c->wire == NULL) {
-    if (c != NULL) coord__timer_stop(rpc->loop, &c->patience);
     coord__free(c);
     note_failure(ch, COORD_NO_MEMORY, "memory is exhausted",
                  rpc->config.endpoints.items[ch->endpoint].name);
@@ -182,6 +175,9 @@ static void connect_next(coord__channel *ch) {
   }
   ch->carrier = c;
   coord__list_append(&rpc->carriers, &c->link);
+  /* The dial has the same limit; this one also covers the introduction after it. */
+  coord__timer_set(rpc->loop, &c->patience,
+                   coord__clock_ns() + rpc->config.link.connect_timeout_ms * COORD__NS_PER_MS);
 }
 
 static void on_reconnect(coord__timer *timer) {
@@ -190,17 +186,9 @@ static void on_reconnect(coord__timer *timer) {
 }
 
 void coord__channel_wake(coord__channel *ch) {
-  if (ch->rpc->closed || ch->carrier != NULL || ch->reconnect.node.place != 0) return;
+  if (ch->rpc->closed || ch->carrier != NULL || ch->reconnect.node.is_in) return;
   /* By timer also without a pause: never from within a callback of the link before. */
-  int64_t at = coord__loop_now_ns(ch->rpc->loop) + pause_ns(ch);
-  if (coord__timer_set(ch->rpc->loop, &ch->reconnect, at)) return;
-  /* Without a timer nobody would ever try. */
-  while (!coord__list_empty(&ch->waiting)) {
-    coord__call_end(COORD__CONTAINER(ch->waiting.next, coord__call, link), COORD_NO_MEMORY,
-                    "memory is exhausted");
-  }
-  note_failure(ch, COORD_NO_MEMORY, "memory is exhausted",
-               ch->rpc->config.endpoints.items[ch->endpoint].name);
+  coord__timer_set(ch->rpc->loop, &ch->reconnect, coord__loop_now_ns(ch->rpc->loop) + pause_ns(ch));
 }
 
 /* ---- handing out ---- */

@@ -111,7 +111,7 @@ void coord__rpc_free(coord__rpc *rpc);
 /* Connect the lane of calls without a call. */
 void coord__rpc_connect(coord__rpc *rpc);
 
-/* Start. `done` may come from within, when the client is closed or memory is out. */
+/* Start. `done` may come from within, when the client is closed. */
 void coord__call_start(coord__rpc *rpc, coord__call *call);
 /* End a call under way with `code` and `why`; `done` comes from within. */
 void coord__call_end(coord__call *call, coord_code code, const char *why);
@@ -133,9 +133,9 @@ struct coord__carrier {
   coord__link *wire;
   const coord__endpoint *endpoint;
   coord__timer patience; /* for the link to become ready */
-  int64_t ready_ns;
   bool is_ready;
-  bool retiring; /* takes nothing new */
+  bool has_served; /* the server has answered on it */
+  bool retiring;   /* takes nothing new */
   coord__list calls;
   coord__list streams;
 };

@@ -9,6 +9,7 @@ static void detach(coord__stream *stream) {
 
 static void on_message(coord__wire_stream *wire, const uint8_t *p, size_t n) {
   coord__stream *stream = COORD__CONTAINER(wire, coord__stream, wire);
+  stream->carrier->has_served = true;
   stream->message(stream, p, n);
 }
 
