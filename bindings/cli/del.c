@@ -68,14 +68,13 @@ static int run(cli *c, int argc, char **argv) {
   return status;
 }
 
-const verb verb_del = {
-    "del", "delete a key, or a range of keys",
-    "usage: coord del KEY [OPTIONS]\n\n"
-    "Prints how many keys were deleted; exits with 1 when there was none.\n\n"
-    "  --prefix           all keys that begin with KEY (\"\" for all keys)\n"
-    "  --from-key         KEY and all keys after it\n"
-    "  --range-end END    keys from KEY up to, not including, END\n"
-    "  --prev             print what was deleted instead\n\n"
-    "Example:\n"
-    "  coord put tmp/a 1 && coord del tmp/ --prefix\n",
-    run};
+const verb verb_del = {"del", "delete a key, or a range of keys",
+                       "usage: coord del KEY [OPTIONS]\n\n"
+                       "Prints how many keys were deleted; exits with 1 when there was none.\n\n"
+                       "  --prefix           all keys that begin with KEY (\"\" for all keys)\n"
+                       "  --from-key         KEY and all keys after it\n"
+                       "  --range-end END    keys from KEY up to, not including, END\n"
+                       "  --prev             print what was deleted instead\n\n"
+                       "Example:\n"
+                       "  coord put tmp/a 1 && coord del tmp/ --prefix\n",
+                       run};

@@ -234,11 +234,12 @@ static void print_how(const cli *c, const server *s) {
   if (c->json) {
     printf("{\"endpoints\":\"127.0.0.1:%d\",\"pid\":%d}\n", s->client_port, (int)getpid());
   } else {
-    printf("etcd is at 127.0.0.1:%d, for as long as this runs. In another shell:\n\n"
-           "  export COORD_ENDPOINTS=127.0.0.1:%d\n"
-           "  coord put greeting hello && coord get greeting\n\n"
-           "Ctrl-C ends it and removes its data.\n",
-           s->client_port, s->client_port);
+    printf(
+        "etcd is at 127.0.0.1:%d, for as long as this runs. In another shell:\n\n"
+        "  export COORD_ENDPOINTS=127.0.0.1:%d\n"
+        "  coord put greeting hello && coord get greeting\n\n"
+        "Ctrl-C ends it and removes its data.\n",
+        s->client_port, s->client_port);
   }
   fflush(stdout);
 }
@@ -299,8 +300,10 @@ const verb verb_dev = {
     "dev", "a throwaway etcd, for trying and testing",
     "usage: coord dev [--etcd PATH] [-- CMD ARGUMENTS...]\n\n"
     "Starts an etcd of its own on a free port of this machine, with its data in a temporary\n"
-    "directory. Without CMD, prints how to reach it and runs until Ctrl-C. With CMD, runs that with\n"
-    "COORD_ENDPOINTS set and exits as it does (128 + N when signal N ended it). The etcd and its data\n"
+    "directory. Without CMD, prints how to reach it and runs until Ctrl-C. With CMD, runs that "
+    "with\n"
+    "COORD_ENDPOINTS set and exits as it does (128 + N when signal N ended it). The etcd and its "
+    "data\n"
     "are gone afterwards, also when this command is killed.\n\n"
     "  --etcd PATH    the server to run; default: $COORD_TEST_ETCD, else etcd from $PATH\n\n"
     "Example:\n"

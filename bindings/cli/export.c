@@ -35,8 +35,9 @@ static bool write_pages(cli *c, coord_scan *scan, int64_t *bytes, int *status) {
 }
 
 static int run(cli *c, int argc, char **argv) {
-  static const struct option longs[] = {
-      {"rev", required_argument, NULL, 'r'}, {"page", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+  static const struct option longs[] = {{"rev", required_argument, NULL, 'r'},
+                                        {"page", required_argument, NULL, 'p'},
+                                        {NULL, 0, NULL, 0}};
   int64_t revision = 0;
   int64_t page = 0;
   for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
@@ -76,7 +77,8 @@ const verb verb_export = {
     "export", "read all keys of a prefix as JSON lines",
     "usage: coord export PREFIX [OPTIONS]\n\n"
     "Writes {\"key\": K, \"value\": V} a line, in the order of keys, all as they were at one\n"
-    "revision, however many there are. \"\" exports everything. Exits with 1 when there is no key.\n"
+    "revision, however many there are. \"\" exports everything. Exits with 1 when there is no "
+    "key.\n"
     "With --json the summary on standard error is JSON as well.\n\n"
     "  --rev N     as the store was at revision N\n"
     "  --page N    keys to a page, 1 to 100000; default: the option scan.page.keys\n\n"

@@ -4,8 +4,19 @@
 
 #include "cli.h"
 
-enum { PREFIX = 256, FROM_KEY, RANGE_END, LIMIT, REV, KEYS_ONLY, COUNT_ONLY, SORT, DESC,
-       SERIALIZABLE, VALUE_ONLY };
+enum {
+  PREFIX = 256,
+  FROM_KEY,
+  RANGE_END,
+  LIMIT,
+  REV,
+  KEYS_ONLY,
+  COUNT_ONLY,
+  SORT,
+  DESC,
+  SERIALIZABLE,
+  VALUE_ONLY
+};
 
 typedef struct get_args {
   bool ranged;

@@ -34,10 +34,10 @@ static void settle_one(import *im) {
     const coord_error *err = coord_event_error(event);
     fprintf(stderr, "coord: import: %s (%s)\n", coord_error_message(err),
             coord_code_name(coord_event_code(event)));
-    im->status = coord_event_code(event) == COORD_UNAVAILABLE ||
-                         coord_event_code(event) == COORD_TIMEOUT
-                     ? EXIT_AWAY
-                     : EXIT_REFUSED;
+    im->status =
+        coord_event_code(event) == COORD_UNAVAILABLE || coord_event_code(event) == COORD_TIMEOUT
+            ? EXIT_AWAY
+            : EXIT_REFUSED;
   }
   coord_event_free(event);
 }
@@ -50,8 +50,7 @@ static void put(import *im, const void *key, size_t key_len, const void *value, 
   }
   coord_error *err = NULL;
   coord_op *op = coord_op_put(key, key_len, value, value_len);
-  coord_code code =
-      coord_submit(im->client, op, im->c->timeout_ms, im->queue, size, NULL, &err);
+  coord_code code = coord_submit(im->client, op, im->c->timeout_ms, im->queue, size, NULL, &err);
   coord_op_free(op);
   if (code == COORD_OK) {
     im->in_flight++;
@@ -120,7 +119,7 @@ static void take_all(import *im, FILE *in) {
 
 static int run(cli *c, int argc, char **argv) {
   if (argc != 2) return usage_error("import takes one FILE, or - ; see `coord import --help`");
-  import im = {.c = c, .path = argv[1]};
+import im = {.c = c, .path = argv[1] };
   FILE *in = stdin;
   if (strcmp(im.path, "-") == 0) {
     im.path = "standard input";
@@ -147,8 +146,10 @@ const verb verb_import = {
     "import", "write many keys from JSON lines",
     "usage: coord import FILE|-\n\n"
     "Each line is {\"key\": K, \"value\": V}; bytes that are not UTF-8 as \"key_base64\",\n"
-    "\"value_base64\". Other members are ignored: what `export` and `get --json` write can be read.\n"
-    "Many writes are under way at once; each is done or not by itself. Stops at the first bad line\n"
+    "\"value_base64\". Other members are ignored: what `export` and `get --json` write can be "
+    "read.\n"
+    "Many writes are under way at once; each is done or not by itself. Stops at the first bad "
+    "line\n"
     "or refused write, names it, and has written only lines before and around it.\n\n"
     "Example:\n"
     "  echo '{\"key\": \"a\", \"value\": \"1\"}' | coord import -\n",

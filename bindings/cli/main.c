@@ -5,9 +5,9 @@
 
 #include "cli.h"
 
-static const verb *const verbs[] = {&verb_get,     &verb_put,     &verb_del,    &verb_txn,
-                                    &verb_import,  &verb_export,  &verb_status, &verb_members,
-                                    &verb_compact, &verb_dev,     &verb_version};
+static const verb *const verbs[] = {&verb_get,     &verb_put,    &verb_del,    &verb_txn,
+                                    &verb_import,  &verb_export, &verb_status, &verb_members,
+                                    &verb_compact, &verb_dev,    &verb_version};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *out) {
@@ -59,12 +59,15 @@ static bool set_pair(cli *c, char *pair) {
 /* The options before the command. EXIT_FINE to go on, -1 when all is done, else how to exit. */
 static int parse_globals(cli *c, int argc, char **argv) {
   enum { ENDPOINTS = 256, OPTION, TIMEOUT, JSON, QUIET, NO_COLOR, VERSION };
-  static const struct option longs[] = {
-      {"endpoints", required_argument, NULL, ENDPOINTS}, {"option", required_argument, NULL, OPTION},
-      {"timeout", required_argument, NULL, TIMEOUT},     {"json", no_argument, NULL, JSON},
-      {"quiet", no_argument, NULL, QUIET},               {"no-color", no_argument, NULL, NO_COLOR},
-      {"version", no_argument, NULL, VERSION},           {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0}};
+  static const struct option longs[] = {{"endpoints", required_argument, NULL, ENDPOINTS},
+                                        {"option", required_argument, NULL, OPTION},
+                                        {"timeout", required_argument, NULL, TIMEOUT},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"quiet", no_argument, NULL, QUIET},
+                                        {"no-color", no_argument, NULL, NO_COLOR},
+                                        {"version", no_argument, NULL, VERSION},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
   const char *endpoints = getenv("COORD_ENDPOINTS");
   if (endpoints != NULL && !set_option(c, "endpoints", endpoints)) return EXIT_USAGE;
   for (int o; (o = getopt_long(argc, argv, "+h", longs, NULL)) != -1;) {

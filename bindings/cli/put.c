@@ -120,19 +120,19 @@ static int run(cli *c, int argc, char **argv) {
   return status;
 }
 
-const verb verb_put = {
-    "put", "write a key",
-    "usage: coord put KEY VALUE [OPTIONS]\n"
-    "       coord put KEY --file FILE\n"
-    "       coord put KEY -            (or no VALUE: from standard input)\n\n"
-    "Writes nothing to standard output but what was asked for. Bytes go as they are, the last line\n"
-    "end of a file or of standard input included.\n\n"
-    "  --file FILE       the value is the content of FILE\n"
-    "  --prev            print the value that was there before\n"
-    "  --lease ID        attach the key to this lease (hexadecimal)\n"
-    "  --ignore-value    keep the present value, change only the lease\n"
-    "  --ignore-lease    keep the present lease\n\n"
-    "Example:\n"
-    "  coord put greeting 'hello, world'\n"
-    "  coord put config --file settings.json\n",
-    run};
+const verb verb_put = {"put", "write a key",
+                       "usage: coord put KEY VALUE [OPTIONS]\n"
+                       "       coord put KEY --file FILE\n"
+                       "       coord put KEY -            (or no VALUE: from standard input)\n\n"
+                       "Writes nothing to standard output but what was asked for. Bytes go as they "
+                       "are, the last line\n"
+                       "end of a file or of standard input included.\n\n"
+                       "  --file FILE       the value is the content of FILE\n"
+                       "  --prev            print the value that was there before\n"
+                       "  --lease ID        attach the key to this lease (hexadecimal)\n"
+                       "  --ignore-value    keep the present value, change only the lease\n"
+                       "  --ignore-lease    keep the present lease\n\n"
+                       "Example:\n"
+                       "  coord put greeting 'hello, world'\n"
+                       "  coord put config --file settings.json\n",
+                       run};

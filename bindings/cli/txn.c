@@ -81,7 +81,7 @@ static int word(json_object *o, const char *where, const char *name, const char 
 /* ---- compares ---- */
 
 static bool add_compare(coord_op *txn, json_object *o) {
-  static const char *const known[] = {"key",   "target",    "relation", "value",
+  static const char *const known[] = {"key",    "target",    "relation", "value",
                                       "prefix", "range_end", NULL};
   static const char *const targets[] = {"version", "create", "mod", "value", "lease", NULL};
   static const char *const relations[] = {"=", ">", "<", "!=", NULL};
@@ -133,13 +133,14 @@ static coord_op *make_put(json_object *o) {
 }
 
 static coord_op *make_ranged(json_object *o, bool is_get) {
-  static const char *const of_get[] = {"key",       "prefix",     "range_end",  "limit",
-                                       "keys_only", "count_only", "revision", NULL};
+  static const char *const of_get[] = {"key",       "prefix",     "range_end", "limit",
+                                       "keys_only", "count_only", "revision",  NULL};
   static const char *const of_delete[] = {"key", "prefix", "range_end", "prev", NULL};
   const char *where = is_get ? "a get" : "a delete";
   bytes key = {NULL, 0};
   bytes end = {NULL, 0};
-  if (!only(o, where, is_get ? of_get : of_delete) || !get_bytes(o, where, "key", &key)) return NULL;
+  if (!only(o, where, is_get ? of_get : of_delete) || !get_bytes(o, where, "key", &key))
+    return NULL;
   coord_op *op = is_get ? coord_op_get(key.p, key.n) : coord_op_delete(key.p, key.n);
   if (is_true(o, "prefix")) coord_op_set_prefix(op);
   if (has(o, "range_end") && get_bytes(o, where, "range_end", &end)) {
@@ -299,7 +300,8 @@ const verb verb_txn = {
     "      {\"txn\": {\"compare\": ...}}\n\n"
     "Bytes that are not UTF-8: \"key_base64\", \"value_base64\", \"range_end_base64\".\n\n"
     "Example: create a key only if it is absent.\n"
-    "  echo '{\"compare\": [{\"key\": \"a\", \"target\": \"version\", \"relation\": \"=\", \"value\": 0}],\n"
+    "  echo '{\"compare\": [{\"key\": \"a\", \"target\": \"version\", \"relation\": \"=\", "
+    "\"value\": 0}],\n"
     "         \"then\": [{\"put\": {\"key\": \"a\", \"value\": \"1\"}}],\n"
     "         \"else\": [{\"get\": {\"key\": \"a\"}}]}' | coord txn\n",
     run};
