@@ -1,311 +1,165 @@
-/*
- * coord dev: a throwaway etcd.
- *
- * A keeper process of its own starts etcd and waits on a pipe. When the pipe closes, because we are
- * done or because we were killed, it stops etcd and removes the directory. So nothing is left
- * behind, whatever happens to us.
- */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <getopt.h>
-#include <poll.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "args.h"
+#include "print.h"
+#include "progress.h"
+#include "report.h"
+#include "server.h"
 
-enum { TRIES = 3, START_S = 20, STOP_S = 5 };
+/* How long CMD may take to end after a signal that was passed on to it. */
+#define GRACE_S 10
 
-/* How the keeper ends: as it was told to; etcd ended first; because its port was taken. */
-enum { KEPT = 0, ENDED = 1, PORT_TAKEN = 2 };
-
-typedef struct server {
-  char dir[256];
-  int client_port;
-  int peer_port;
-  pid_t keeper;
-  int pipe;        /* closing it ends the keeper */
-  sigset_t before; /* the signal mask that our children shall have */
-} server;
-
-/* Blocked, and taken one by one: none can slip in between a look and a wait. */
-static sigset_t watched;
-
-/* ---- the keeper ---- */
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
-static void remove_dir(const char *dir) { nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
-
-/* Why did etcd end? Said, unless it is only that somebody else was faster at its port. */
-static int explain_end(const char *path) {
-  char text[2048];
-  FILE *log = fopen(path, "r");
-  if (log == NULL) return ENDED;
-  fseek(log, 0, SEEK_END);
-  long size = ftell(log);
-  fseek(log, size > 2000 ? size - 2000 : 0, SEEK_SET);
-  size_t n = fread(text, 1, sizeof text - 1, log);
-  text[n] = '\0';
-  fclose(log);
-  if (strstr(text, "address already in use") != NULL) return PORT_TAKEN;
-  fputs("coord: etcd ended by itself; its last words:\n", stderr);
-  fwrite(text, 1, n, stderr);
-  return ENDED;
-}
-
-static void exec_etcd(const server *s, const char *binary) {
-  char client[64];
-  char peer[64];
-  char data[300];
-  char log[300];
-  char cluster[80];
-  snprintf(client, sizeof client, "http://127.0.0.1:%d", s->client_port);
-  snprintf(peer, sizeof peer, "http://127.0.0.1:%d", s->peer_port);
-  snprintf(data, sizeof data, "%s/data", s->dir);
-  snprintf(log, sizeof log, "%s/log", s->dir);
-  snprintf(cluster, sizeof cluster, "dev=%s", peer);
-  int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (fd >= 0) {
-    dup2(fd, STDOUT_FILENO);
-    dup2(fd, STDERR_FILENO);
+static void introduce(const struct server *server) {
+  if (cli.json) {
+    printf("{\"endpoints\":\"%s\",\"pid\":%d,\"etcd_pid\":%d,\"version\":\"%s\",", server->endpoint,
+           (int)getpid(), (int)server->pid, server->version);
+    print_json_bytes("directory", server->directory, strlen(server->directory));
+    putchar(',');
+    print_json_bytes("etcd", server->etcd, strlen(server->etcd));
+    puts("}");
+    return;
   }
-  execlp(binary, "etcd", "--name", "dev", "--data-dir", data, "--listen-client-urls", client,
-         "--advertise-client-urls", client, "--listen-peer-urls", peer,
-         "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster, (char *)NULL);
-  dprintf(STDERR_FILENO, "cannot run %s: %s\n", binary, strerror(errno));
-  _exit(127);
+  printf("etcd %s is ready at %s%s%s (process %d, directory %s)\n\n", server->version,
+         paint_out(PAINT_BOLD), server->endpoint, paint_out(PAINT_OFF), (int)server->pid,
+         server->directory);
+  printf(
+      "  export COORD_ENDPOINTS=%s\n"
+      "  coord put hello world\n"
+      "  coord get hello\n\n",
+      server->endpoint);
+  puts("It and its data are removed when this command ends: Ctrl-C.");
 }
 
-static void sleep_ms(long ms) {
-  struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-  nanosleep(&t, NULL);
+static int etcd_died(const struct server *server) {
+  complain("dev", "UNAVAILABLE", "etcd ended by itself (%s %d); the end of its log:",
+           WIFSIGNALED(server->ended_with) ? "signal" : "exit code",
+           WIFSIGNALED(server->ended_with) ? WTERMSIG(server->ended_with)
+                                           : WEXITSTATUS(server->ended_with));
+  server_print_log(server);
+  return CLI_OTHER;
 }
 
-static void stop_etcd(pid_t etcd) {
-  kill(etcd, SIGTERM);
-  for (int i = 0; i < STOP_S * 50; i++) {
-    if (waitpid(etcd, NULL, WNOHANG) == etcd) return;
-    sleep_ms(20);
+/* Until a signal ends it, which is how it is meant to end. */
+static int stay(struct server *server) {
+  introduce(server);
+  if (!output_flushed("dev")) return CLI_OTHER;
+  for (;;) {
+    int signal = server_wait(server, -1, NULL);
+    if (signal != 0 && signal != SIGCHLD) return CLI_FINE;
+    if (server->pid == 0) return etcd_died(server);
   }
-  kill(etcd, SIGKILL);
-  waitpid(etcd, NULL, 0);
 }
 
-static void keep(const server *s, const char *binary, int pipe_end) {
-  setsid(); /* Ctrl-C at the terminal is not for us, nor for etcd */
-  pid_t self = getpid();
-  pid_t etcd = fork();
-  if (etcd == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != self) _exit(1);
-    sigprocmask(SIG_SETMASK, &s->before, NULL);
-    exec_etcd(s, binary);
-  }
-  bool ended = etcd < 0;
-  struct pollfd p = {.fd = pipe_end, .events = POLLIN};
-  while (!ended && poll(&p, 1, 50) == 0) ended = waitpid(etcd, NULL, WNOHANG) == etcd;
-  int how = KEPT;
-  if (ended) {
-    char log[300];
-    snprintf(log, sizeof log, "%s/log", s->dir);
-    how = explain_end(log);
-  } else {
-    stop_etcd(etcd);
-  }
-  remove_dir(s->dir);
-  _exit(how);
-}
-
-/* ---- starting ---- */
-
-/* Two free ports of the loopback, held together while they are chosen. */
-static bool choose_ports(server *s) {
-  int *const ports[] = {&s->client_port, &s->peer_port};
-  int fds[2] = {-1, -1};
-  bool good = true;
-  for (int i = 0; i < 2 && good; i++) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    good = fds[i] >= 0 && bind(fds[i], (struct sockaddr *)&a, sizeof a) == 0 &&
-           getsockname(fds[i], (struct sockaddr *)&a, &len) == 0;
-    *ports[i] = ntohs(a.sin_port);
-  }
-  for (int i = 0; i < 2; i++) {
-    if (fds[i] >= 0) close(fds[i]);
-  }
-  return good;
-}
-
-static bool start_keeper(server *s, const char *binary) {
-  const char *tmp = getenv("TMPDIR");
-  int ends[2];
-  snprintf(s->dir, sizeof s->dir, "%s/coord-dev-XXXXXX", tmp != NULL ? tmp : "/tmp");
-  if (!choose_ports(s) || mkdtemp(s->dir) == NULL) {
-    fail_errno("dev");
-    return false;
-  }
-  if (pipe2(ends, O_CLOEXEC) != 0 || (s->keeper = fork()) < 0) {
-    fail_errno("dev");
-    rmdir(s->dir);
-    return false;
-  }
-  if (s->keeper == 0) {
-    close(ends[1]);
-    keep(s, binary, ends[0]);
-  }
-  close(ends[0]);
-  s->pipe = ends[1];
-  return true;
-}
-
-static bool keeper_is_alive(const server *s) {
-  siginfo_t info = {0};
-  return waitid(P_PID, (id_t)s->keeper, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-         info.si_pid == 0;
-}
-
-static int stop(server *s) {
-  int status = 0;
-  close(s->pipe);
-  waitpid(s->keeper, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : ENDED;
-}
-
-static bool answers(const server *s) {
-  char endpoint[64];
-  coord_options *options = NULL;
-  coord_client *client = NULL;
-  snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", s->client_port);
-  if (coord_options_new(&options) != COORD_OK) return false;
-  coord_options_set(options, "endpoints", endpoint, NULL);
-  coord_options_set(options, "log.level", "off", NULL);
-  coord_result *result = NULL;
-  bool good = coord_client_open(options, &client, NULL) == COORD_OK &&
-              coord_get(client, "k", 1, &result, NULL) == COORD_OK;
-  coord_result_free(result);
-  coord_client_free(client);
-  coord_options_free(options);
-  return good;
-}
-
-/* The next signal, SIGCHLD among them; 0 when none comes in time. -1: no limit. */
-static int next_signal(int64_t wait_ms) {
-  struct timespec t = {wait_ms / 1000, wait_ms % 1000 * 1000000};
-  int signal = wait_ms < 0 ? sigwaitinfo(&watched, NULL) : sigtimedwait(&watched, NULL, &t);
-  return signal > 0 ? signal : 0;
-}
-
-/* EXIT_FINE, or how to exit. */
-static int start(server *s, const char *binary) {
-  for (int i = 0; i < TRIES; i++) {
-    if (!start_keeper(s, binary)) return EXIT_OTHER;
-    double until = now_s() + START_S;
-    while (now_s() < until && keeper_is_alive(s)) {
-      if (answers(s)) return EXIT_FINE;
-      int signal = next_signal(30);
-      if (signal == 0 || signal == SIGCHLD) continue;
-      stop(s);
-      return 128 + signal;
-    }
-    if (stop(s) != PORT_TAKEN) break;
-  }
-  usage_error("dev: %s did not start; give a working one with --etcd", binary);
-  return EXIT_OTHER;
-}
-
-/* ---- running ---- */
-
-static void print_how(const cli *c, const server *s) {
-  if (c->json) {
-    printf("{\"endpoints\":\"127.0.0.1:%d\",\"pid\":%d}\n", s->client_port, (int)getpid());
-  } else {
-    printf(
-        "etcd is at 127.0.0.1:%d, for as long as this runs. In another shell:\n\n"
-        "  export COORD_ENDPOINTS=127.0.0.1:%d\n"
-        "  coord put greeting hello && coord get greeting\n\n"
-        "Ctrl-C ends it and removes its data.\n",
-        s->client_port, s->client_port);
-  }
-  fflush(stdout);
-}
-
-/* Until a signal comes, or etcd ends. */
-static int serve(const cli *c, const server *s) {
-  print_how(c, s);
-  while (next_signal(-1) == SIGCHLD) {
-    if (!keeper_is_alive(s)) return EXIT_OTHER;
-  }
-  return EXIT_FINE;
-}
-
-static int run_command(const server *s, char **command) {
+static pid_t spawn(const struct server *server, char **argv) {
+  pid_t parent = getpid();
   pid_t pid = fork();
-  if (pid == 0) {
-    char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", s->client_port);
-    setenv("COORD_ENDPOINTS", endpoint, 1);
-    sigprocmask(SIG_SETMASK, &s->before, NULL);
-    execvp(command[0], command);
-    fprintf(stderr, "coord: cannot run %s: %s\n", command[0], strerror(errno));
-    _exit(errno == ENOENT ? 127 : 126);
-  }
-  if (pid < 0) return fail_errno("dev");
-  int status;
-  while (waitpid(pid, &status, WNOHANG) != pid) {
-    int signal = next_signal(-1);
-    /* Ctrl-C has reached the command as well, other signals have not. */
-    if (signal != 0 && signal != SIGCHLD && signal != SIGINT) kill(pid, signal);
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (pid != 0) return pid;
+  server_child_setup(server, SIGTERM, parent);
+  close(server->guard_pipe);
+  execvp(argv[0], argv);
+  int why = errno;
+  dprintf(STDERR_FILENO, "coord: dev: cannot run %s: %s (COMMAND)\n", argv[0], strerror(why));
+  _exit(why == ENOENT ? 127 : 126);
 }
 
-static int run(cli *c, int argc, char **argv) {
-  static const struct option longs[] = {{"etcd", required_argument, NULL, 'e'}, {NULL, 0, NULL, 0}};
-  const char *binary = getenv("COORD_TEST_ETCD");
-  if (binary == NULL) binary = "etcd";
-  for (int o; (o = getopt_long(argc, argv, "+", longs, NULL)) != -1;) {
-    if (o != 'e') return bad_option("dev");
-    binary = optarg;
+static int accompany(struct server *server, pid_t child) {
+  int status = 0;
+  bool told = false;
+  double limit = 0;
+  for (;;) {
+    pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == child) break;
+    if (server->pid == 0 && !told) {
+      etcd_died(server);
+      told = true;
+    }
+    siginfo_t info;
+    int signal = server_wait(server, limit > 0 ? 100 : -1, &info);
+    if (signal != 0 && signal != SIGCHLD) {
+      /* One that the terminal sent has reached CMD as well, which decides what it means. */
+      if (info.si_code == SI_KERNEL) continue;
+      kill(child, signal);
+      if (limit == 0) limit = now_s() + GRACE_S;
+    }
+    if (limit > 0 && now_s() > limit) kill(child, SIGKILL);
   }
-  server s = {.pipe = -1};
-  sigemptyset(&watched);
-  sigaddset(&watched, SIGINT);
-  sigaddset(&watched, SIGTERM);
-  sigaddset(&watched, SIGHUP);
-  sigaddset(&watched, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &watched, &s.before);
-  int started = start(&s, binary);
-  if (started != EXIT_FINE) return started;
-  int status = argv[optind] != NULL ? run_command(&s, argv + optind) : serve(c, &s);
-  stop(&s);
-  return status;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-const verb verb_dev = {
-    "dev", "a throwaway etcd, for trying and testing",
-    "usage: coord dev [--etcd PATH] [-- CMD ARGUMENTS...]\n\n"
-    "Starts an etcd of its own on a free port of this machine, with its data in a temporary\n"
-    "directory. Without CMD, prints how to reach it and runs until Ctrl-C. With CMD, runs that "
-    "with\n"
-    "COORD_ENDPOINTS set and exits as it does (128 + N when signal N ended it). The etcd and its "
-    "data\n"
-    "are gone afterwards, also when this command is killed.\n\n"
-    "  --etcd PATH    the server to run; default: $COORD_TEST_ETCD, else etcd from $PATH\n\n"
-    "Example:\n"
-    "  coord dev -- sh -c 'coord put a 1 && coord get a'\n",
-    run};
+static int run_command(struct server *server, char **argv) {
+  if (setenv("COORD_ENDPOINTS", server->endpoint, 1) != 0) {
+    complain("dev", "NO_MEMORY", "memory is exhausted");
+    return CLI_OTHER;
+  }
+  pid_t child = spawn(server, argv);
+  if (child > 0) return accompany(server, child);
+  complain("dev", "IO", "cannot start a process: %s", strerror(errno));
+  return CLI_OTHER;
+}
+
+static const char **extra_flags(const struct args *args) {
+  const char **out = must_alloc((size_t)args->flag_count + 1, sizeof *out);
+  size_t n = 0;
+  for (int i = 0; i < args->flag_count; i++) {
+    if (strcmp(args->flags[i].flag->name, "--etcd-arg") == 0) out[n++] = args->flags[i].value;
+  }
+  return out;
+}
+
+static int run(const struct args *args) {
+  struct server *server = NULL;
+  int signal = 0;
+  if (args->count > 0 && args->tail != 0) {
+    return usage_error("dev", "the command goes behind --: coord dev -- %s ...", args->words[0]);
+  }
+  if (args->tail == 0 && args->count == 0) {
+    return usage_error("dev", "there is no command behind --");
+  }
+  server = must_alloc(1, sizeof *server);
+  int code = server_find(server, args_text(args, "--etcd"));
+  if (code == CLI_FINE) code = server_prepare(server);
+  if (code == CLI_FINE) {
+    const char **extra = extra_flags(args);
+    code = server_start(server, extra, &signal);
+    if (code == CLI_FINE && signal != 0) {
+      code = args->count > 0 ? 128 + signal : CLI_FINE;
+    } else if (code == CLI_FINE) {
+      code = args->count > 0 ? run_command(server, args->words) : stay(server);
+    }
+    free(extra);
+    server_stop(server);
+  }
+  free(server);
+  return code;
+}
+
+static const struct flag flags[] = {
+    {"--etcd", "PATH", "the etcd program; else $COORD_TEST_ETCD, else the one on PATH"},
+    {"--etcd-arg", "ARG",
+     "one more argument for etcd, such as --max-txn-ops=1000; may be\n"
+     "repeated"},
+    {0}};
+
+const struct verb verb_dev = {
+    .name = "dev",
+    .usage = "[FLAGS] [-- CMD [ARG...]]",
+    .summary = "start a throwaway etcd, for a try or for a test",
+    .text =
+        "Starts an etcd on free ports of 127.0.0.1, with its data in a temporary directory. When\n"
+        "it takes writes, either prints how to reach it and stays until Ctrl-C (or SIGTERM), or\n"
+        "runs CMD with COORD_ENDPOINTS set and ends with CMD's exit code (128 + N when signal N\n"
+        "ended it, 127 when there is no such program). SIGTERM is passed on to CMD, which then\n"
+        "has 10 s. etcd and the directory are removed in every case, also after kill -9.\n"
+        "With --json, how to reach it is one object: endpoints, pid (of coord dev), etcd_pid,\n"
+        "version, directory, etcd.",
+    .flags = flags,
+    .examples =
+        "  $ coord dev -- coord put hello world\n"
+        "  $ coord dev -- sh -c 'coord put a 1 && coord get a && coord status'\n",
+    .run = run,
+};

@@ -1,87 +1,140 @@
-/* coord export */
-#include <getopt.h>
-#include <string.h>
+#include <inttypes.h>
 
-#include "cli.h"
+#include "args.h"
+#include "print.h"
+#include "progress.h"
+#include "report.h"
+#include "session.h"
 
-/* Pages until the end; false when it failed, with *status. */
-static bool write_pages(cli *c, coord_scan *scan, int64_t *bytes, int *status) {
-  progress p;
-  progress_start(&p, c, "export", -1);
-  bool good = true;
-  while (good) {
-    coord_result *page = NULL;
-    coord_error *err = NULL;
-    coord_code code = coord_scan_next(scan, c->timeout_ms, &page, &err);
-    if (code != COORD_OK) {
-      progress_end(&p);
-      *status = fail("export", code, err);
-      return false;
-    }
-    if (page == NULL) break;
+struct job {
+  struct session session;
+  coord_queue *queue;
+  coord_scan *scan;
+  coord_op *next;
+  struct progress progress;
+  uint64_t records;
+  uint64_t bytes;
+};
+
+static void print_page(struct job *job, const coord_result *page) {
+  for (size_t i = 0; i < coord_result_count(page); i++) {
     coord_kv kv;
-    for (size_t i = 0; good && coord_result_kv(page, i, &kv) == COORD_OK; i++) {
-      good = json_print(json_pair(&kv), stdout);
-      *bytes += (int64_t)(kv.key_len + kv.value_len);
-    }
-    coord_result_free(page);
-    p.total = coord_scan_total(scan);
-    progress_update(&p, coord_scan_delivered(scan));
+    if (coord_result_kv(page, i, &kv) != COORD_OK) break;
+    putchar('{');
+    print_json_bytes("key", kv.key, kv.key_len);
+    putchar(',');
+    print_json_bytes("value", kv.value, kv.value_len);
+    fputs("}\n", stdout);
+    job->records++;
+    job->bytes += kv.key_len + kv.value_len;
   }
-  if (good) good = fflush(stdout) == 0;
-  progress_end(&p);
-  if (!good) *status = fail_errno("standard output");
-  return good;
+  int64_t total = coord_scan_total(job->scan);
+  progress_update(&job->progress, job->records, total > 0 ? (uint64_t)total : 0, job->records);
 }
 
-static int run(cli *c, int argc, char **argv) {
-  static const struct option longs[] = {{"rev", required_argument, NULL, 'r'},
-                                        {"page", required_argument, NULL, 'p'},
-                                        {NULL, 0, NULL, 0}};
+static int ask(struct job *job) {
+  coord_error *err = NULL;
+  coord_code code = coord_submit(job->session.client, job->next, job->session.timeout_ms,
+                                 job->queue, 0, NULL, &err);
+  int exit_code = code == COORD_OK ? CLI_FINE : call_error("export", code, err);
+  coord_error_free(err);
+  return exit_code;
+}
+
+/* The next page is on its way while this one is written. */
+static int pump(struct job *job) {
+  int code = ask(job);
+  while (code == CLI_FINE) {
+    coord_event *event = coord_queue_next(job->queue, -1);
+    if (event == NULL) continue;
+    if (coord_event_code(event) != COORD_OK) {
+      progress_end(&job->progress);
+      code = call_error("export", coord_event_code(event), coord_event_error(event));
+      coord_event_free(event);
+      break;
+    }
+    const coord_result *page = coord_event_result(event);
+    bool end = coord_result_count(page) == 0;
+    if (!end) code = ask(job);
+    print_page(job, page);
+    coord_event_free(event);
+    if (ferror(stdout)) code = CLI_OTHER; /* main says why */
+    if (end) break;
+  }
+  return code;
+}
+
+static int open_scan(struct job *job, const struct args *args, const struct bytes *prefix) {
   int64_t revision = 0;
   int64_t page = 0;
-  for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-    if (o == '?') return bad_option("export");
-    if (o == 'r' && !parse_number("--rev", optarg, 1, &revision)) return EXIT_USAGE;
-    if (o == 'p' && !parse_number("--page", optarg, 1, &page)) return EXIT_USAGE;
-  }
-  if (page > 100000) return usage_error("--page: %lld is more than 100000", (long long)page);
-  if (argc - optind != 1) return usage_error("export takes one PREFIX; see `coord export --help`");
-  int status = EXIT_FINE;
-  coord_client *client = open_client(c, &status);
-  if (client == NULL) return status;
-  coord_op *get = coord_op_get(argv[optind], strlen(argv[optind]));
-  coord_op_set_prefix(get);
-  coord_op_set(get, COORD_OP_REVISION, revision);
-  coord_scan *scan = NULL;
   coord_error *err = NULL;
-  coord_code code = coord_scan_open(client, get, (int32_t)page, &scan, &err);
-  coord_op_free(get);
-  if (code != COORD_OK) {
-    status = fail("export", code, err);
-  } else {
-    int64_t bytes = 0;
-    double started = now_s();
-    if (write_pages(c, scan, &bytes, &status)) {
-      int64_t keys = coord_scan_delivered(scan);
-      print_totals(c, stderr, "exported", keys, bytes, now_s() - started);
-      if (keys == 0) status = EXIT_NOTHING;
-    }
+  if (!args_number(args, "--rev", 0, INT64_MAX, &revision)) return CLI_USAGE;
+  if (!args_number(args, "--page", 1, 100000, &page)) return CLI_USAGE;
+  int exit_code = session_open(args, &job->session);
+  if (exit_code != CLI_FINE) return exit_code;
+  coord_op *get = coord_op_get(prefix->data, prefix->len);
+  coord_code code = get != NULL ? coord_op_set_prefix(get) : COORD_NO_MEMORY;
+  if (code == COORD_OK) code = coord_op_set(get, COORD_OP_REVISION, revision);
+  if (code == COORD_OK) code = coord_queue_open(&job->queue, &err);
+  if (code == COORD_OK) {
+    code = coord_scan_open(job->session.client, get, (int32_t)page, &job->scan, &err);
   }
-  coord_scan_free(scan);
-  coord_client_free(client);
-  return status;
+  if (code == COORD_OK) {
+    job->next = coord_op_scan_next(job->scan);
+    if (job->next == NULL) code = COORD_NO_MEMORY;
+  }
+  if (code != COORD_OK) exit_code = call_error("export", code, err);
+  coord_error_free(err);
+  coord_op_free(get);
+  return exit_code;
 }
 
-const verb verb_export = {
-    "export", "read all keys of a prefix as JSON lines",
-    "usage: coord export PREFIX [OPTIONS]\n\n"
-    "Writes {\"key\": K, \"value\": V} a line, in the order of keys, all as they were at one\n"
-    "revision, however many there are. \"\" exports everything. Exits with 1 when there is no "
-    "key.\n"
-    "With --json the summary on standard error is JSON as well.\n\n"
-    "  --rev N     as the store was at revision N\n"
-    "  --page N    keys to a page, 1 to 100000; default: the option scan.page.keys\n\n"
-    "Example:\n"
-    "  coord export config/ > backup.jsonl\n",
-    run};
+static int run(const struct args *args) {
+  struct job job = {0};
+  struct bytes prefix;
+  if (!args_words(args, 1, 1) || !args_key(args, args->words[0], "PREFIX", &prefix)) {
+    return CLI_USAGE;
+  }
+  int code = open_scan(&job, args, &prefix);
+  if (code == CLI_FINE) {
+    progress_begin(&job.progress, "export");
+    code = pump(&job);
+    double seconds = progress_end(&job.progress);
+    if (code == CLI_FINE && job.records == 0) {
+      code = absent("export", "no key begins with \"%s\"", args->words[0]);
+    } else if (code == CLI_FINE) {
+      print_totals(stderr, "exported", job.records, job.bytes, seconds);
+    }
+  }
+  coord_op_free(job.next);
+  coord_scan_free(job.scan);
+  coord_queue_free(job.queue);
+  if (job.session.client != NULL) session_close(&job.session);
+  bytes_free(&prefix);
+  return code;
+}
+
+static const struct flag flags[] = {{"--rev", "N", "as the store was at revision N"},
+                                    {"--page", "KEYS", "keys to a page, 1 to 100000; default 1000"},
+                                    FLAG_KEY_BASE64,
+                                    {0}};
+
+const struct verb verb_export = {
+    .name = "export",
+    .usage = "PREFIX [FLAGS]",
+    .summary = "write all keys with a prefix as JSON lines",
+    .text =
+        "Writes one line {\"key\":...,\"value\":...} for each key that begins with PREFIX (\"\" "
+        "is\n"
+        "all keys), in key order, to standard output. Reads page by page, so that memory does\n"
+        "not grow, and everything as it was at one revision. \"coord import\" reads the lines\n"
+        "back. With --json, the summary on standard error is JSON too.\n"
+        "Ends with 1 when there is no such key.",
+    .flags = flags,
+    .examples =
+        "  $ coord put /fruit/apple red\n"
+        "  $ coord put /fruit/banana yellow\n"
+        "  $ coord export /fruit/ > fruit.jsonl\n"
+        "  $ coord export '' --base64 --quiet | wc -l\n",
+    .run = run,
+};

@@ -1,185 +1,133 @@
-/* coord get */
-#include <getopt.h>
-#include <string.h>
+#include <inttypes.h>
 
-#include "cli.h"
+#include "print.h"
+#include "range_args.h"
+#include "report.h"
+#include "session.h"
 
-enum {
-  PREFIX = 256,
-  FROM_KEY,
-  RANGE_END,
-  LIMIT,
-  REV,
-  KEYS_ONLY,
-  COUNT_ONLY,
-  SORT,
-  DESC,
-  SERIALIZABLE,
-  VALUE_ONLY
-};
-
-typedef struct get_args {
-  bool ranged;
-  bool keys_only;
-  bool count_only;
-  bool value_only;
-} get_args;
-
-static int sort_target(const char *name) {
-  static const char *const names[] = {"key", "version", "create", "mod", "value"};
-  for (int i = 0; i < 5; i++) {
-    if (strcmp(names[i], name) == 0) return i;
-  }
-  return -1;
+static void print_value(const struct args *args, const coord_kv *kv, bool wide) {
+  print_bytes(kv->value, kv->value_len);
+  if (wide || cli.terminal_out || !args_has(args, "--print-value-only")) putchar('\n');
 }
 
-/* What the op itself refuses is told when it is executed. */
-static bool apply(int o, coord_op *op, get_args *args) {
-  int64_t n;
-  switch (o) {
-    case PREFIX:
-      coord_op_set_prefix(op);
-      args->ranged = true;
-      return true;
-    case FROM_KEY:
-      coord_op_set_range_end(op, "", 1);
-      args->ranged = true;
-      return true;
-    case RANGE_END:
-      coord_op_set_range_end(op, optarg, strlen(optarg));
-      args->ranged = true;
-      return true;
-    case LIMIT:
-      if (!parse_number("--limit", optarg, 0, &n)) return false;
-      coord_op_set(op, COORD_OP_LIMIT, n);
-      return true;
-    case REV:
-      if (!parse_number("--rev", optarg, 1, &n)) return false;
-      coord_op_set(op, COORD_OP_REVISION, n);
-      return true;
-    case KEYS_ONLY:
-      args->keys_only = true;
-      coord_op_set(op, COORD_OP_KEYS_ONLY, 1);
-      return true;
-    case COUNT_ONLY:
-      args->count_only = true;
-      coord_op_set(op, COORD_OP_COUNT_ONLY, 1);
-      return true;
-    case SORT:
-      if (sort_target(optarg) < 0) {
-        usage_error("--sort: \"%s\" is none of key, version, create, mod, value", optarg);
-        return false;
-      }
-      coord_op_set(op, COORD_OP_SORT_BY, sort_target(optarg));
-      return true;
-    case DESC:
-      coord_op_set(op, COORD_OP_SORT_DESCENDING, 1);
-      return true;
-    case SERIALIZABLE:
-      coord_op_set(op, COORD_OP_SERIALIZABLE, 1);
-      return true;
-    case VALUE_ONLY:
-      args->value_only = true;
-      return true;
-    default:
-      bad_option("get");
-      return false;
-  }
-}
-
-static void print_line(const void *p, size_t n) {
-  fwrite(p, 1, n, stdout);
-  fputc('\n', stdout);
-}
-
-static int print_result(const cli *c, const get_args *args, const coord_result *r) {
-  if (args->count_only) {
-    if (c->json) {
-      printf("{\"count\":%lld}\n", (long long)coord_result_total(r));
-    } else {
-      printf("%lld\n", (long long)coord_result_total(r));
-    }
-    return EXIT_FINE;
-  }
-  for (size_t i = 0; i < coord_result_count(r); i++) {
+static void print_found(const struct args *args, const struct get_request *request,
+                        const coord_result *result) {
+  bool wide = range_is_wide(&request->range);
+  for (size_t i = 0; i < coord_result_count(result); i++) {
     coord_kv kv;
-    coord_result_kv(r, i, &kv);
-    if (c->json) {
-      json_print(json_kv(&kv, args->keys_only), stdout);
-      continue;
-    }
-    /* One key was asked for: its value alone. Of a range both, a line each, as etcdctl does. */
-    if (args->ranged && !args->value_only) print_line(kv.key, kv.key_len);
-    if (!args->keys_only) print_line(kv.value, kv.value_len);
-    if (args->keys_only && !args->ranged) print_line(kv.key, kv.key_len);
-  }
-  if (coord_result_more(r) && !c->quiet && !c->json) {
-    fprintf(stderr, "coord: %lld keys in all; the limit cut the rest\n",
-            (long long)coord_result_total(r));
-  }
-  return coord_result_count(r) > 0 ? EXIT_FINE : EXIT_NOTHING;
-}
-
-static int run(cli *c, int argc, char **argv) {
-  static const struct option longs[] = {{"prefix", no_argument, NULL, PREFIX},
-                                        {"from-key", no_argument, NULL, FROM_KEY},
-                                        {"range-end", required_argument, NULL, RANGE_END},
-                                        {"limit", required_argument, NULL, LIMIT},
-                                        {"rev", required_argument, NULL, REV},
-                                        {"keys-only", no_argument, NULL, KEYS_ONLY},
-                                        {"count-only", no_argument, NULL, COUNT_ONLY},
-                                        {"sort", required_argument, NULL, SORT},
-                                        {"desc", no_argument, NULL, DESC},
-                                        {"serializable", no_argument, NULL, SERIALIZABLE},
-                                        {"print-value-only", no_argument, NULL, VALUE_ONLY},
-                                        {NULL, 0, NULL, 0}};
-  /* The options change the op, which needs its key first: so look for the key before. */
-  get_args args = {false, false, false, false};
-  const char *key = NULL;
-  int o;
-  while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-    if (o == '?') return bad_option("get");
-  }
-  if (argc - optind != 1) return usage_error("get takes one KEY; see `coord get --help`");
-  key = argv[optind];
-  coord_op *op = coord_op_get(key, strlen(key));
-  optind = 0;
-  while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-    if (!apply(o, op, &args)) {
-      coord_op_free(op);
-      return EXIT_USAGE;
+    if (coord_result_kv(result, i, &kv) != COORD_OK) break;
+    if (cli.json) {
+      print_json_kv(&kv, request->keys_only);
+      putchar('\n');
+    } else if (request->keys_only || (wide && !args_has(args, "--print-value-only"))) {
+      print_kv(&kv, request->keys_only);
+    } else {
+      print_value(args, &kv, wide);
     }
   }
-  int status = EXIT_FINE;
-  coord_client *client = open_client(c, &status);
-  if (client == NULL) {
-    coord_op_free(op);
-    return status;
-  }
-  coord_result *result = execute(c, client, op, "get", &status);
-  if (result != NULL) status = print_result(c, &args, result);
-  coord_result_free(result);
-  coord_client_free(client);
-  return status;
 }
 
-const verb verb_get = {
-    "get", "read a key, or a range of keys",
-    "usage: coord get KEY [OPTIONS]\n\n"
-    "Prints the value of KEY and a line end; of a range each key and its value, a line each.\n"
-    "Exits with 1 when there is no such key. Ranges of any size: see `coord export`.\n\n"
-    "  --prefix              all keys that begin with KEY (\"\" for all keys)\n"
-    "  --from-key            KEY and all keys after it\n"
-    "  --range-end END       keys from KEY up to, not including, END\n"
-    "  --limit N             at most N keys\n"
-    "  --rev N               as the store was at revision N\n"
-    "  --keys-only           no values\n"
-    "  --count-only          only how many keys there are\n"
-    "  --sort BY             key, version, create, mod or value\n"
-    "  --desc                in descending order\n"
-    "  --serializable        from the member in use, maybe stale\n"
-    "  --print-value-only    of a range the values alone\n\n"
-    "Example:\n"
-    "  coord put fruit/apple red && coord get fruit/ --prefix\n"
-    "  coord --json get fruit/ --prefix --sort mod --desc --limit 1\n",
-    run};
+static void print_count(const coord_result *result) {
+  if (cli.json) {
+    printf("{\"count\":%" PRId64 ",\"revision\":%" PRId64 "}\n", coord_result_total(result),
+           coord_result_revision(result));
+  } else {
+    printf("%" PRId64 "\n", coord_result_total(result));
+  }
+}
+
+static int show(const struct args *args, const struct get_request *request,
+                const coord_result *result) {
+  if (request->count_only) {
+    print_count(result);
+    return CLI_FINE;
+  }
+  if (coord_result_count(result) == 0) {
+    return absent(
+        "get", range_is_wide(&request->range) ? "no key in the range of \"%s\"" : "no key \"%s\"",
+        args->words[0]);
+  }
+  print_found(args, request, result);
+  if (coord_result_more(result) && !cli.json) {
+    remark("%" PRId64 " keys in all; --limit cut the rest", coord_result_total(result));
+  }
+  return CLI_FINE;
+}
+
+static bool read_flags(const struct args *args, struct get_request *out) {
+  out->keys_only = args_has(args, "--keys-only");
+  out->count_only = args_has(args, "--count-only");
+  out->serializable = args_has(args, "--serializable");
+  out->descending = args_has(args, "--desc");
+  out->sort = args_text(args, "--sort");
+  if (!args_number(args, "--limit", 0, INT64_MAX, &out->limit)) return false;
+  if (!args_number(args, "--rev", 0, INT64_MAX, &out->revision)) return false;
+  if (out->sort != NULL && !sort_known(out->sort)) {
+    usage_error("get", "--sort takes " SORTS ", got \"%s\"", out->sort);
+    return false;
+  }
+  if (out->keys_only + out->count_only + args_has(args, "--print-value-only") > 1) {
+    usage_error("get", "--keys-only, --count-only and --print-value-only exclude each other");
+    return false;
+  }
+  if (cli.json && args_has(args, "--print-value-only")) {
+    usage_error("get", "--json and --print-value-only exclude each other");
+    return false;
+  }
+  return true;
+}
+
+static int run(const struct args *args) {
+  struct get_request request = {0};
+  struct session session;
+  coord_result *result = NULL;
+  if (!args_words(args, 1, 1) || !read_flags(args, &request)) return CLI_USAGE;
+  if (!range_from_args(args, &request.range)) return CLI_USAGE;
+  int code = session_open(args, &session);
+  if (code == CLI_FINE) {
+    code = session_call(&session, "get", get_op(&request), &result);
+    if (code == CLI_FINE) code = show(args, &request, result);
+    coord_result_free(result);
+    session_close(&session);
+  }
+  range_free(&request.range);
+  return code;
+}
+
+static const struct flag flags[] = {
+    FLAGS_RANGE,
+    {"--limit", "N", "at most N keys; 0 is all"},
+    {"--rev", "N", "as the store was at revision N"},
+    {"--keys-only", NULL, "no values"},
+    {"--count-only", NULL, "only how many keys there are"},
+    {"--print-value-only", NULL,
+     "of a range, the values alone; of one key, its value byte for byte,\n"
+     "without a line end behind it"},
+    {"--sort", "BY", "sort by " SORTS},
+    {"--desc", NULL, "descending; by key unless --sort says otherwise"},
+    {"--serializable", NULL,
+     "let the member answer from its own copy, maybe stale, but fast and\n"
+     "also when the cluster has no leader"},
+    FLAG_KEY_BASE64,
+    {0}};
+
+const struct verb verb_get = {
+    .name = "get",
+    .usage = "KEY [FLAGS]",
+    .summary = "read a key, or a range of keys",
+    .text =
+        "Prints the value of KEY and a line end; of a range each key and below it its value. On a\n"
+        "terminal, control bytes are shown as \\xNN; into a file or pipe all bytes go as they\n"
+        "are. For ranges of any size use \"coord export\", which reads page by page.\n"
+        "Ends with 1 when there is no such key.",
+    .flags = flags,
+    .examples =
+        "  $ coord put /fruit/apple red\n"
+        "  $ coord put /fruit/banana yellow\n"
+        "  $ coord get /fruit/apple\n"
+        "  $ coord get /fruit/ --prefix --json\n"
+        "  $ coord get /fruit/ --prefix --count-only\n"
+        "  $ coord get /fruit/ --prefix --sort mod --desc --limit 1\n"
+        "  $ colour=$(coord get /fruit/apple --print-value-only)\n",
+    .run = run,
+};

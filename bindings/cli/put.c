@@ -1,138 +1,122 @@
-/* coord put */
-#include <getopt.h>
-#include <stdlib.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli.h"
+#include "args.h"
+#include "print.h"
+#include "report.h"
+#include "request.h"
+#include "session.h"
 
-enum { FILE_FROM = 256, PREV, IGNORE_VALUE, IGNORE_LEASE, LEASE };
+/* Far above what any server takes; below it the server's own limit decides. */
+#define MOST_VALUE_BYTES ((size_t)1 << 30)
 
-typedef struct put_args {
-  const char *file;
-  bool prev;
-  bool ignore_value;
-  bool ignore_lease;
-  int64_t lease;
-} put_args;
-
-static bool parse(int argc, char **argv, put_args *args) {
-  static const struct option longs[] = {{"file", required_argument, NULL, FILE_FROM},
-                                        {"prev", no_argument, NULL, PREV},
-                                        {"ignore-value", no_argument, NULL, IGNORE_VALUE},
-                                        {"ignore-lease", no_argument, NULL, IGNORE_LEASE},
-                                        {"lease", required_argument, NULL, LEASE},
-                                        {NULL, 0, NULL, 0}};
-  for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-    char *end;
-    switch (o) {
-      case FILE_FROM:
-        args->file = optarg;
-        break;
-      case PREV:
-        args->prev = true;
-        break;
-      case IGNORE_VALUE:
-        args->ignore_value = true;
-        break;
-      case IGNORE_LEASE:
-        args->ignore_lease = true;
-        break;
-      case LEASE:
-        args->lease = (int64_t)strtoull(optarg, &end, 16);
-        if (*optarg == '\0' || *end != '\0' || args->lease <= 0) {
-          usage_error("--lease: \"%s\" is not a lease id in hexadecimal", optarg);
-          return false;
-        }
-        break;
-      default:
-        bad_option("put");
-        return false;
-    }
+static int read_file(const char *path, struct bytes *out) {
+  bool from_stdin = strcmp(path, "-") == 0;
+  if (from_stdin && isatty(STDIN_FILENO) == 1) {
+    remark("Reading the value from the terminal; Ctrl-D ends it.");
   }
-  return true;
+  int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return input_error("put", "cannot open %s: %s", path, strerror(errno));
+  int code = CLI_FINE;
+  if (!bytes_read_fd(fd, MOST_VALUE_BYTES, out)) {
+    code = input_error("put", "cannot read %s: %s", from_stdin ? "standard input" : path,
+                       strerror(errno));
+  }
+  if (!from_stdin) close(fd);
+  return code;
 }
 
-/* The value from the command line, a file or standard input; `owned` is to be freed. */
-static bool find_value(const put_args *args, int count, char **words, const char **value,
-                       size_t *len, char **owned) {
-  *value = "";
-  *len = 0;
-  bool given = count == 2 && strcmp(words[1], "-") != 0;
-  if (args->ignore_value) {
-    if (count == 1 && args->file == NULL) return true;
-    usage_error("--ignore-value keeps the present value: give none");
-    return false;
+static int read_value(const struct args *args, struct bytes *out) {
+  const char *file = args_text(args, "--file");
+  const char *word = args->count > 1 ? args->words[1] : NULL;
+  bool ignore = args_has(args, "--ignore-value");
+  int given = (file != NULL) + (word != NULL) + ignore;
+  if (given > 1) {
+    return usage_error("put", "VALUE, --file and --ignore-value exclude each other");
   }
-  if (given && args->file != NULL) {
-    usage_error("give VALUE or --file, not both");
-    return false;
+  if (ignore) return CLI_FINE;
+  if (file != NULL) return read_file(file, out);
+  /* A lone "-" behind "--" is a value like any other. */
+  if (word == NULL || (strcmp(word, "-") == 0 && (args->tail < 0 || args->tail > 1))) {
+    return read_file("-", out);
   }
-  if (given) {
-    *value = words[1];
-    *len = strlen(words[1]);
-    return true;
-  }
-  if (!read_all(args->file != NULL ? args->file : "-", owned, len)) return false;
-  *value = *owned;
-  return true;
+  *out = bytes_copy(word, strlen(word));
+  return CLI_FINE;
 }
 
-static void print_result(const cli *c, const coord_result *r) {
+static void show(const coord_result *result) {
   coord_kv prev;
-  bool has_prev = coord_result_kv(r, 0, &prev) == COORD_OK;
-  if (c->json) {
-    json_object *o = json_object_new_object();
-    json_object_object_add(o, "revision", json_object_new_int64(coord_result_revision(r)));
-    if (has_prev) json_object_object_add(o, "prev", json_kv(&prev, false));
-    json_print(o, stdout);
-  } else if (has_prev) {
-    fwrite(prev.value, 1, prev.value_len, stdout);
-    fputc('\n', stdout);
+  bool replaced = coord_result_kv(result, 0, &prev) == COORD_OK;
+  if (cli.json) {
+    printf("{\"revision\":%" PRId64, coord_result_revision(result));
+    if (replaced) {
+      fputs(",\"prev\":", stdout);
+      print_json_kv(&prev, false);
+    }
+    puts("}");
+    return;
   }
+  if (!replaced) return;
+  print_bytes(prev.value, prev.value_len);
+  putchar('\n');
 }
 
-static int run(cli *c, int argc, char **argv) {
-  put_args args = {0};
-  if (!parse(argc, argv, &args)) return EXIT_USAGE;
-  int count = argc - optind;
-  char **words = argv + optind;
-  if (count < 1 || count > 2) {
-    return usage_error("put takes KEY and VALUE; see `coord put --help`");
-  }
-  const char *value;
-  size_t len;
-  char *owned = NULL;
-  if (!find_value(&args, count, words, &value, &len, &owned)) return EXIT_USAGE;
-  int status = EXIT_FINE;
-  coord_client *client = open_client(c, &status);
-  if (client != NULL) {
-    coord_op *op = coord_op_put(words[0], strlen(words[0]), value, len);
-    if (args.prev) coord_op_set(op, COORD_OP_PREV_KV, 1);
-    if (args.ignore_value) coord_op_set(op, COORD_OP_IGNORE_VALUE, 1);
-    if (args.ignore_lease) coord_op_set(op, COORD_OP_IGNORE_LEASE, 1);
-    if (args.lease != 0) coord_op_set(op, COORD_OP_LEASE, args.lease);
-    coord_result *result = execute(c, client, op, "put", &status);
-    if (result != NULL) print_result(c, result);
-    coord_result_free(result);
-  }
-  coord_client_free(client);
-  free(owned);
-  return status;
+static int put(const struct args *args, const struct put_request *request) {
+  struct session session;
+  coord_result *result = NULL;
+  int code = session_open(args, &session);
+  if (code != CLI_FINE) return code;
+  code = session_call(&session, "put", put_op(request), &result);
+  if (code == CLI_FINE) show(result);
+  coord_result_free(result);
+  session_close(&session);
+  return code;
 }
 
-const verb verb_put = {"put", "write a key",
-                       "usage: coord put KEY VALUE [OPTIONS]\n"
-                       "       coord put KEY --file FILE\n"
-                       "       coord put KEY -            (or no VALUE: from standard input)\n\n"
-                       "Writes nothing to standard output but what was asked for. Bytes go as they "
-                       "are, the last line\n"
-                       "end of a file or of standard input included.\n\n"
-                       "  --file FILE       the value is the content of FILE\n"
-                       "  --prev            print the value that was there before\n"
-                       "  --lease ID        attach the key to this lease (hexadecimal)\n"
-                       "  --ignore-value    keep the present value, change only the lease\n"
-                       "  --ignore-lease    keep the present lease\n\n"
-                       "Example:\n"
-                       "  coord put greeting 'hello, world'\n"
-                       "  coord put config --file settings.json\n",
-                       run};
+static int run(const struct args *args) {
+  struct put_request request = {.prev = args_has(args, "--prev"),
+                                .ignore_value = args_has(args, "--ignore-value"),
+                                .ignore_lease = args_has(args, "--ignore-lease")};
+  if (!args_words(args, 1, 2) || !args_lease(args, "--lease", &request.lease)) return CLI_USAGE;
+  if (request.lease != 0 && request.ignore_lease) {
+    return usage_error("put", "--lease and --ignore-lease exclude each other");
+  }
+  if (!args_key(args, args->words[0], "KEY", &request.key)) return CLI_USAGE;
+  int code = CLI_FINE;
+  if (request.key.len == 0) code = usage_error("put", "the key is empty");
+  if (code == CLI_FINE) code = read_value(args, &request.value);
+  if (code == CLI_FINE) code = put(args, &request);
+  bytes_free(&request.key);
+  bytes_free(&request.value);
+  return code;
+}
+
+static const struct flag flags[] = {
+    {"--file", "F", "the value is the content of file F, byte for byte"},
+    {"--prev", NULL, "print the value that was there before"},
+    {"--lease", "ID", "attach the key to this lease (hexadecimal, as etcd prints it)"},
+    {"--ignore-value", NULL, "keep the present value, change the lease alone"},
+    {"--ignore-lease", NULL, "keep the present lease, change the value alone"},
+    FLAG_KEY_BASE64,
+    {0}};
+
+const struct verb verb_put = {
+    .name = "put",
+    .usage = "KEY [VALUE | --file F | -] [FLAGS]",
+    .summary = "write a key",
+    .text =
+        "Writes VALUE, or the content of a file, or with - or without a VALUE what comes from\n"
+        "standard input, up to its last byte. A value that begins with - goes behind --.\n"
+        "Prints nothing but what was asked for.",
+    .flags = flags,
+    .examples =
+        "  $ coord put hello world\n"
+        "  $ coord put hello 'to you' --prev\n"
+        "  $ printf 'two\\nlines' | coord put note -\n"
+        "  $ coord put hosts --file /etc/hosts\n"
+        "  $ coord put temperature -- -5\n",
+    .run = run,
+};

@@ -1,0 +1,23 @@
+/* A client opened the way the global flags and the environment ask for. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include <coord.h>
+
+#include "args.h"
+
+struct session {
+  coord_client *client;
+  int32_t timeout_ms; /* for coord_call: 0 is the client's default */
+};
+
+/* Options from environment and flags; CLI_FINE, or the exit code after printing what is wrong. */
+int session_options(const struct args *args, coord_options **out);
+/* Opens a client; CLI_FINE, or the exit code after printing what is wrong. */
+int session_open(const struct args *args, struct session *out);
+void session_close(struct session *session);
+
+/* Executes the op, frees it, and prints what went wrong under the name of the verb. */
+int session_call(struct session *session, const char *what, coord_op *op, coord_result **out);
+
+#endif
