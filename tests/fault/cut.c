@@ -343,7 +343,10 @@ static void refusing_endpoint_is_not_stormed(void) {
   }
   T_TRUE(warnings >= 2 && warnings < 20); /* one for each try */
   t_proxy_refuse(proxy, false);
-  T_TRUE(t_get_is(client, "absent", NULL));
+  coord_error *err = NULL;
+  coord_op *op = coord_op_get("absent", 6);
+  T_OK(coord_call(client, op, 5000, NULL, &err), err);
+  coord_op_free(op);
   coord_client_free(client);
   coord_queue_free(queue);
   t_proxy_stop(proxy);

@@ -88,7 +88,7 @@ static void open_watch(duplex *d, seen *s, coord_client *client, const char *pre
 static void watch_sees_puts_and_deletes_in_order(void) {
   static seen s;
   duplex d = {0};
-  char prefix[t_key_size], key[t_key_size + 8];
+  char prefix[t_key_size], key[t_key_size + 16];
   coord_client *client = t_client();
   open_watch(&d, &s, client, t_key(prefix, "w/"));
   int64_t revisions[11];
@@ -118,7 +118,7 @@ static void watch_sees_puts_and_deletes_in_order(void) {
 static void many_watches_share_one_stream(void) {
   static seen s;
   duplex d = {0};
-  char prefix[t_key_size], key[t_key_size + 8];
+  char prefix[t_key_size], key[t_key_size + 16];
   coord_client *client = t_client();
   open_watch(&d, &s, client, t_key(prefix, "0/"));
   for (int i = 1; i < 20; i++) {
@@ -138,7 +138,7 @@ static void many_watches_share_one_stream(void) {
 static void watch_goes_on_when_we_have_said_our_last_word(void) {
   static seen s;
   duplex d = {0};
-  char prefix[t_key_size], key[t_key_size + 8];
+  char prefix[t_key_size], key[t_key_size + 16];
   coord_client *client = t_client();
   open_watch(&d, &s, client, t_key(prefix, "w/"));
   Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;

@@ -374,7 +374,11 @@ void t_etcd_restart(t_cluster *cluster, int i) {
   T_FATAL(etcd_started_again);
 }
 
-void t_etcd_pause(t_cluster *cluster, int i) { kill(cluster->nodes[i].pid, SIGSTOP); }
+void t_etcd_pause(t_cluster *cluster, int i) {
+  pid_t pid = cluster->nodes[i].pid;
+  kill(pid, SIGSTOP);
+  waitpid(pid, NULL, WUNTRACED); /* returns once all its threads stand still */
+}
 
 void t_etcd_resume(t_cluster *cluster, int i) { kill(cluster->nodes[i].pid, SIGCONT); }
 

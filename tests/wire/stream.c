@@ -174,18 +174,19 @@ static void stream_paused_after_each_message_delivers_one_at_a_time(void) {
   stop();
 }
 
-/* No exchange of the stream's link is open any more. */
-static void look_in_flight(void *arg) {
+/* No stream of the link is open any more: all that the server, which states no limit, allows are to
+ * be had. */
+static void look_at_capacity(void *arg) {
   duplex *d = arg;
   coord__link *link = d->stream.carrier->wire;
-  *(bool *)d->user = link->ops->in_flight(link) == 0;
+  *(bool *)d->user = link->ops->capacity(link) == UINT32_MAX;
 }
 
 static bool server_has_ended(void *arg) {
   duplex *d = arg;
   bool ended = false;
   d->user = &ended;
-  duplex_on_loop(d->client, look_in_flight, d);
+  duplex_on_loop(d->client, look_at_capacity, d);
   return ended;
 }
 

@@ -1,5 +1,7 @@
 #include "coord/options.h"
 
+#include <string.h>
+
 #include "api/check.h"
 #include "base/error.h"
 #include "base/options.h"
@@ -28,7 +30,9 @@ coord_code coord_options_get(const coord_options *options, const char *name, con
   if (code != COORD_OK) return code;
   coord__option id = coord__options_find(name);
   if (id == COORD__OPTION_COUNT) {
-    return coord__fail(err, COORD_INVALID, "there is no option \"%.60s\"", name);
+    char shown[COORD__SHOWN];
+    return coord__fail(err, COORD_INVALID, "there is no option \"%s\"; see docs/CONFIGURATION.md",
+                       coord__show(shown, name, strlen(name)));
   }
   bool hidden = coord__options_is_secret(id) && coord__options_is_set(options, id);
   *value = hidden ? "***" : coord__options_text(options, id);

@@ -82,7 +82,7 @@ void coord__queue_release(coord_queue *q) {
   coord__free(q);
 }
 
-/* The descriptor is readable exactly while events wait or a wake is pending. Lock held. */
+/* The descriptor is readable exactly while events wait. Lock held. */
 static void update_fd(coord_queue *q) {
   if (!q->fd_used) return;
   bool raise = !coord__list_empty(&q->events);

@@ -64,6 +64,22 @@ coord_result *coord__result_empty(void) {
   return result;
 }
 
+coord_result *coord__result_slice(coord_result *whole, size_t from, size_t count) {
+  coord_result *slice = coord__result_empty();
+  if (slice == NULL) return NULL;
+  atomic_fetch_add(&whole->slices, 1);
+  slice->whole = whole;
+  slice->cluster_id = whole->cluster_id;
+  slice->member_id = whole->member_id;
+  slice->raft_term = whole->raft_term;
+  slice->revision = whole->revision;
+  slice->total = whole->total;
+  slice->more = whole->more || from + count < whole->kv_count;
+  slice->kv_count = count;
+  slice->kvs = whole->kvs + from;
+  return slice;
+}
+
 static void set_header(coord_result *result, const Etcdserverpb__ResponseHeader *header) {
   if (header == NULL) return;
   result->cluster_id = header->cluster_id;
@@ -279,5 +295,8 @@ coord_code coord__decode_txn(const uint8_t *bytes, size_t len, coord_result **ou
 }
 
 void coord__result_free(coord_result *result) {
-  if (result != NULL) coord__arena_free(result->arena);
+  if (result == NULL) return;
+  if (result->whole != NULL) coord__result_free(result->whole);
+  /* None counted: the last one who needs it. */
+  if (atomic_fetch_sub(&result->slices, 1) == 0) coord__arena_free(result->arena);
 }

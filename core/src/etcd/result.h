@@ -2,6 +2,7 @@
 #ifndef COORD_ETCD_RESULT_H
 #define COORD_ETCD_RESULT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/arena.h"
@@ -24,6 +25,8 @@ struct coord_result {
   size_t part_count;
   coord_result *parts;
   const char *json;
+  atomic_int slices;   /* of a whole: the slices that need it, and its owner */
+  coord_result *whole; /* of a slice: what it is a slice of */
 };
 
 /* Each decodes one whole response. COORD_OK, COORD_PROTOCOL (not such a response), COORD_NO_MEMORY.
@@ -46,6 +49,10 @@ coord_code coord__decode_members(const uint8_t *bytes, size_t len, coord_result 
 /* One message of a RangeStream. Revision, ids, total and more are 0 but in the last one. */
 coord_code coord__decode_range_stream(const uint8_t *bytes, size_t len, coord_result **out,
                                       coord_error **err);
+
+/* Key-values [from, from + count) of a result, which goes on to live for as long as a slice of it
+ * does. NULL when memory is out. */
+coord_result *coord__result_slice(coord_result *whole, size_t from, size_t count);
 
 /* A result that holds nothing. NULL when memory is out. */
 coord_result *coord__result_empty(void);

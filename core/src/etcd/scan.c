@@ -32,8 +32,11 @@ struct coord_scan {
   size_t called_bytes;
   coord__stream stream;
   bool streaming;
-  bool stream_failed; /* read one page plainly before trying again */
-  bool only_pages;    /* RangeStream knows no bounds on revisions */
+  bool all_came;       /* the stream has ended; `chunk` may hold more */
+  bool stream_failed;  /* read one page plainly before trying again */
+  coord_result *chunk; /* of the stream, when it is more than a page; NULL: none */
+  size_t chunk_at;     /* key-values of it that were delivered */
+  bool only_pages;     /* RangeStream knows no bounds on revisions */
 };
 
 /* ---- life ---- */
@@ -41,6 +44,7 @@ struct coord_scan {
 static void run_free(coord__job *job) {
   coord_scan *s = COORD__CONTAINER(job, coord_scan, free_job);
   if (s->streaming) coord__stream_end(&s->stream);
+  coord__result_free(s->chunk);
   coord_client *c = s->client;
   coord__buf_free(&s->next);
   coord__op_free(s->get);
@@ -278,6 +282,29 @@ static void on_stream_opened(coord__stream *stream) {
   if (!sent) s->stream_failed = true;
 }
 
+/* The next page of the chunk; all of it at once when it is no more than that. */
+static void deliver_chunk(coord_scan *s) {
+  size_t left = coord_result_count(s->chunk) - s->chunk_at;
+  size_t most = (size_t)wanted(s);
+  coord_result *page = s->chunk;
+  if (s->chunk_at > 0 || left > most) {
+    page = coord__result_slice(s->chunk, s->chunk_at, left < most ? left : most);
+    if (page == NULL) {
+      coord_error *err = NULL;
+      complete(s, coord__no_memory(&err), err, NULL);
+      return;
+    }
+    s->chunk_at += coord_result_count(page);
+    if (s->chunk_at < coord_result_count(s->chunk)) {
+      deliver(s, page);
+      return;
+    }
+    coord__result_free(s->chunk);
+  }
+  s->chunk = NULL;
+  deliver(s, page);
+}
+
 static void on_stream_message(coord__stream *stream, const uint8_t *p, size_t n) {
   coord_scan *s = COORD__CONTAINER(stream, coord_scan, stream);
   coord_result *page = NULL;
@@ -296,14 +323,16 @@ static void on_stream_message(coord__stream *stream, const uint8_t *p, size_t n)
   }
   /* One page in memory: no more until it is asked for. */
   coord__stream_pause(stream, true);
-  deliver(s, page);
+  s->chunk = page;
+  s->chunk_at = 0;
+  deliver_chunk(s);
 }
 
 static void on_stream_closed(coord__stream *stream, coord_code code, coord_error *err) {
   coord_scan *s = COORD__CONTAINER(stream, coord_scan, stream);
   s->streaming = false;
   if (code == COORD_OK) {
-    s->ended = true;
+    s->all_came = true;
   } else {
     if (code == COORD_UNSUPPORTED) s->client->no_range_stream = true;
     s->stream_failed = true;
@@ -311,7 +340,8 @@ static void on_stream_closed(coord__stream *stream, coord_code code, coord_error
   if (s->task == NULL) {
     /* Nobody waits: what went wrong is met again, if at all, with the next page. */
     coord_error_free(err);
-  } else if (s->ended) {
+  } else if (code == COORD_OK) {
+    s->ended = true;
     complete_at_end(s);
   } else if (code == COORD_CLOSED || code == COORD_COMPACTED) {
     complete(s, code, err, NULL);
@@ -341,9 +371,12 @@ static void start(void *self, coord__task *task) {
     return;
   }
   s->task = task;
+  if (s->all_came && s->chunk == NULL) s->ended = true;
   if (s->ended) {
     stop_stream(s);
     complete_at_end(s);
+  } else if (s->chunk != NULL) {
+    deliver_chunk(s);
   } else if (s->streaming) {
     coord__stream_pause(&s->stream, false);
   } else if (s->next.len > 0 && !s->stream_failed && !s->only_pages &&

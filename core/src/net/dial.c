@@ -54,6 +54,8 @@ static void on_socket(coord__io *io, uint32_t events) {
   act(s->owner, io->fd, mask);
 }
 
+/* Always 0: libcurl does not survive a refusal (7.88 crashes). A socket that cannot be watched for
+ * want of memory lets its dial run into its time limit. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *assigned) {
   (void)easy;
   dialer *d = user;
@@ -68,7 +70,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void
   }
   if (s == NULL) {
     s = coord__calloc(1, sizeof *s);
-    if (s == NULL) return -1;
+    if (s == NULL) return 0;
     s->owner = d;
     s->io = (coord__io){.fd = fd, .ready = on_socket};
     curl_multi_assign(d->multi, fd, s);
@@ -76,7 +78,8 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void
   uint32_t events = 0;
   if (what & CURL_POLL_IN) events |= EPOLLIN;
   if (what & CURL_POLL_OUT) events |= EPOLLOUT;
-  return coord__io_set(d->loop, &s->io, events) ? 0 : -1;
+  coord__io_set(d->loop, &s->io, events);
+  return 0;
 }
 
 static int watch_timer(CURLM *multi, long timeout_ms, void *user) {

@@ -127,8 +127,8 @@ static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coor
     try_again(call, outcome->unprocessed);
     return;
   }
-  fail(call, outcome->code, outcome->code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0,
-       outcome->message, outcome);
+  bool retriable = outcome->code == COORD_UNAVAILABLE || outcome->code == COORD_TIMEOUT;
+  fail(call, outcome->code, retriable ? COORD_RETRIABLE : 0, outcome->message, outcome);
 }
 
 bool coord__call_try(coord__call *call, coord__carrier *carrier) {

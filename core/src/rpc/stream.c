@@ -31,7 +31,9 @@ static void on_closed(coord__wire_stream *wire, const coord__outcome *outcome) {
       coord__error_set_endpoint(err, endpoint);
     }
   }
+  coord__carrier *carrier = stream->carrier;
   detach(stream);
+  if (code == COORD_UNAVAILABLE) coord__channel_avoid(carrier);
   stream->closed(stream, code, err);
 }
 

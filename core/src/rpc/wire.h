@@ -71,6 +71,7 @@ typedef struct coord__link_config {
 typedef struct coord__link_ops {
   /* Calls and streams that may be started now. */
   size_t (*capacity)(const coord__link *link);
+  /* Those that have not ended, or were not read to their end. */
   size_t (*in_flight)(const coord__link *link);
   /* Start. False: not possible on this link, nothing was kept. */
   bool (*call)(coord__link *link, coord__attempt *attempt);

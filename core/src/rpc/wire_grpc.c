@@ -11,6 +11,7 @@
 #include "rpc/wire.h"
 
 enum { MAX_SPARE = 256, STREAM_WHY = 200 };
+static const int64_t DUE_NS = 20 * COORD__NS_PER_MS;
 
 typedef struct grpc_link {
   coord__link base;
@@ -20,6 +21,8 @@ typedef struct grpc_link {
   coord__list spare; /* exchanges to use again */
   size_t spare_count;
   coord__list finished; /* exchanges that nobody has read to the end yet */
+  size_t finished_count;
+  coord__idle notify; /* the last of them is gone: a link that is being left may go */
   bool closing;
   char why[STREAM_WHY]; /* of the loss, for the exchanges that it ends */
 } grpc_link;
@@ -66,6 +69,9 @@ static void drop_exchange(coord__exchange *x) {
   coord__buf_free(&x->held);
   coord__list_remove(&x->link);
   if (x->dropped != NULL) *x->dropped = true;
+  if (x->finished && --l->finished_count == 0 && !l->closing) {
+    coord__loop_defer(l->config.loop, &l->notify);
+  }
   if (l->spare_count < MAX_SPARE && !l->closing) {
     coord__list_prepend(&l->spare, &x->link);
     l->spare_count++;
@@ -224,11 +230,17 @@ static size_t on_read(coord__h2_stream *s, uint8_t *dst, size_t cap, bool *end) 
   return n;
 }
 
+static bool is_due(const coord__exchange *x) {
+  int64_t left = x->attempt != NULL ? x->attempt->deadline_ns - coord__clock_ns() : 0;
+  return x->attempt != NULL && x->attempt->deadline_ns != 0 && left < DUE_NS;
+}
+
 static void on_closed(coord__h2_stream *s, coord__h2_end how, uint32_t code) {
   coord__exchange *x = of(s);
   char why[STREAM_WHY];
   if (how == COORD__H2_DONE && x->paused && x->held.len > 0) {
     x->finished = true;
+    x->owner->finished_count++;
     coord__list_append(&x->owner->finished, &x->link);
     return;
   }
@@ -251,6 +263,11 @@ static void on_closed(coord__h2_stream *s, coord__h2_end how, uint32_t code) {
     }
     snprintf(why, sizeof why, "the server broke off the stream with HTTP/2 error %s",
              nghttp2_http2_strerror(code));
+    if (code == NGHTTP2_CANCEL && is_due(x)) {
+      /* The server has looked at grpc-timeout, and its clock was faster than ours. */
+      outcome.code = COORD_TIMEOUT;
+      snprintf(why, sizeof why, "the deadline passed before the answer came");
+    }
   }
   conclude(x, &outcome);
 }
@@ -377,6 +394,11 @@ static void h2_changed(void *user) {
   l->base.events->changed(l->base.owner);
 }
 
+static void on_notify(coord__idle *idle) {
+  grpc_link *l = COORD__CONTAINER(idle, grpc_link, notify);
+  l->base.events->changed(l->base.owner);
+}
+
 static void h2_draining(void *user, bool calm) {
   grpc_link *l = user;
   l->base.events->draining(l->base.owner, calm);
@@ -414,13 +436,14 @@ static size_t grpc_capacity(const coord__link *link) {
 
 static size_t grpc_in_flight(const coord__link *link) {
   const grpc_link *l = (const grpc_link *)link;
-  return l->h2 != NULL ? coord__h2_open_streams(l->h2) : 0;
+  return l->finished_count + (l->h2 != NULL ? coord__h2_open_streams(l->h2) : 0);
 }
 
 static void grpc_close(coord__link *link) {
   grpc_link *l = (grpc_link *)link;
   if (l->closing) return;
   l->closing = true;
+  coord__idle_cancel(&l->notify);
   if (l->why[0] == '\0') snprintf(l->why, sizeof l->why, "the connection was closed");
   if (l->dial != NULL) coord__dial_cancel(l->dial);
   if (l->h2 != NULL) coord__h2_close(l->h2);
@@ -446,6 +469,7 @@ static coord__link *grpc_link_open(const coord__link_config *config,
   l->config = *config;
   coord__list_init(&l->spare);
   coord__list_init(&l->finished);
+  l->notify.run = on_notify;
   coord__dial_target target = {.host = config->endpoint->host,
                                .port = config->endpoint->port,
                                .unix_path = config->endpoint->unix_path,
