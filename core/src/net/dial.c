@@ -23,8 +23,11 @@ typedef struct dialer {
   coord__idle check; /* look for finished dials outside of libcurl's callbacks */
 } dialer;
 
+/* A dial has at most two connections on the way (IPv6 and IPv4) and a resolver. */
+enum { SOCKETS = 6 };
+
 typedef struct dial_socket {
-  coord__io io;
+  coord__io io; /* events 0: the slot is free */
   dialer *owner;
 } dial_socket;
 
@@ -34,6 +37,7 @@ struct coord__dial {
   coord__dialed_fn done;
   void *user;
   int tcp_user_timeout_ms;
+  dial_socket sockets[SOCKETS];
   char error[CURL_ERROR_SIZE];
 };
 
@@ -54,25 +58,31 @@ static void on_socket(coord__io *io, uint32_t events) {
   act(s->owner, io->fd, mask);
 }
 
-/* Always 0: libcurl does not survive a refusal (7.88 crashes). A socket that cannot be watched for
- * want of memory lets its dial run into its time limit. */
+static dial_socket *free_slot(CURL *easy) {
+  coord__dial *dial = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&dial);
+  for (int i = 0; dial != NULL && i < SOCKETS; i++) {
+    if (dial->sockets[i].io.events == 0) return &dial->sockets[i];
+  }
+  return NULL;
+}
+
+/* Always 0: libcurl does not survive a refusal (7.88 crashes). A socket that cannot be watched lets
+ * its dial run into its time limit. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *assigned) {
-  (void)easy;
   dialer *d = user;
   dial_socket *s = assigned;
   if (what == CURL_POLL_REMOVE) {
     if (s != NULL) {
       coord__io_set(d->loop, &s->io, 0);
       curl_multi_assign(d->multi, fd, NULL);
-      coord__free(s);
     }
     return 0;
   }
   if (s == NULL) {
-    s = coord__calloc(1, sizeof *s);
+    s = free_slot(easy);
     if (s == NULL) return 0;
-    s->owner = d;
-    s->io = (coord__io){.fd = fd, .ready = on_socket};
+    *s = (dial_socket){.owner = d, .io = {.fd = fd, .ready = on_socket}};
     curl_multi_assign(d->multi, fd, s);
   }
   uint32_t events = 0;
