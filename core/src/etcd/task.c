@@ -86,30 +86,6 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
   return COORD_OK;
 }
 
-/* All completions for the queue of the first one, in one go. */
-static void deliver_to_queue(coord_client *c, coord__list *tasks) {
-  coord__list batch;
-  coord__list_init(&batch);
-  size_t count = 0;
-  coord_queue *queue = NULL;
-  while (!coord__list_empty(tasks)) {
-    coord__task *task = COORD__CONTAINER(tasks->next, coord__task, event.link);
-    if (task->sink.waiter != NULL || (queue != NULL && task->sink.queue != queue)) break;
-    queue = task->sink.queue;
-    coord__list_remove(&task->event.link);
-    if (task->class != NULL) task->class->release(task->self);
-    task->class = NULL;
-    coord__list_append(&batch, &task->event.link);
-    count++;
-  }
-  atomic_fetch_sub_explicit(&c->stats.in_flight, (long long)count, memory_order_relaxed);
-  coord__queue_push(queue, &batch);
-  for (size_t i = 0; i < count; i++) {
-    coord__queue_release(queue);
-    coord__client_release(c);
-  }
-}
-
 /* ---- the end ---- */
 
 void coord__task_complete(coord__task *task, coord_code code, coord_error *err,
@@ -120,12 +96,9 @@ void coord__task_complete(coord__task *task, coord_code code, coord_error *err,
   task->event.code = code;
   task->event.error = err;
   task->event.result = result;
-  bool first = !coord__list_linked(&c->deliver.link);
   coord__list_remove(&task->event.link);
   coord__list_append(&c->completed, &task->event.link);
   coord__loop_defer_first(c->loop, &c->deliver);
-  /* The first of a round goes at once: its receiver wakes up while the others are decoded. */
-  if (first && task->sink.queue != NULL) deliver_to_queue(c, &c->completed);
 }
 
 static void on_call_done(coord__call *call) {
@@ -203,6 +176,30 @@ void coord__task_push(coord__task *task) {
 }
 
 /* ---- delivering ---- */
+
+/* All completions for the queue of the first one, in one go. */
+static void deliver_to_queue(coord_client *c, coord__list *tasks) {
+  coord__list batch;
+  coord__list_init(&batch);
+  size_t count = 0;
+  coord_queue *queue = NULL;
+  while (!coord__list_empty(tasks)) {
+    coord__task *task = COORD__CONTAINER(tasks->next, coord__task, event.link);
+    if (task->sink.waiter != NULL || (queue != NULL && task->sink.queue != queue)) break;
+    queue = task->sink.queue;
+    coord__list_remove(&task->event.link);
+    if (task->class != NULL) task->class->release(task->self);
+    task->class = NULL;
+    coord__list_append(&batch, &task->event.link);
+    count++;
+  }
+  atomic_fetch_sub_explicit(&c->stats.in_flight, (long long)count, memory_order_relaxed);
+  coord__queue_push(queue, &batch);
+  for (size_t i = 0; i < count; i++) {
+    coord__queue_release(queue);
+    coord__client_release(c);
+  }
+}
 
 static void deliver_to_waiter(coord__task *task) {
   coord__waiter *waiter = task->sink.waiter;
