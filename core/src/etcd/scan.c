@@ -57,8 +57,9 @@ static void release(coord_scan *s) {
   if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1) return;
   if (coord__client_forked(s->client)) {
     coord_client *c = s->client;
+    coord__result_free(s->chunk);
     coord__op_free(s->get);
-    coord__free(s->next.data);
+    coord__buf_free(&s->next);
     coord__free(s);
     atomic_fetch_sub(&c->refs, 1);
     coord__client_unuse(c);

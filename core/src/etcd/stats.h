@@ -33,8 +33,7 @@ void coord__stats_record(coord__stats *stats, const coord__method *method, int64
                          size_t sent, size_t received, int failed);
 void coord__stats_free(coord__stats *stats);
 
-/* One JSON object; NULL when memory is out. `endpoints` is the client's, `current` the one in use
- * or NULL. */
+/* One JSON object; NULL when memory is out. */
 char *coord__stats_json(const coord__stats *stats, const coord__rpc_counters *rpc,
                         const coord__endpoints *endpoints);
 
