@@ -142,6 +142,15 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   return coord__dial_check_proxy(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
+/* Until connections can be made with TLS. */
+static coord_code refuse_tls(const coord__endpoints *endpoints, coord_error **err) {
+  if (!endpoints->items[0].tls) return COORD_OK;
+  return coord__fail(err, COORD_UNSUPPORTED,
+                     "option endpoints: \"https://%s\" asks for TLS, which this version does not "
+                     "speak",
+                     endpoints->items[0].name);
+}
+
 static coord_code configure(coord_client *c, coord_error **err) {
   static const coord__wire *const wires[] = {&coord__wire_grpc};
   const coord_options *o = c->options;
@@ -149,9 +158,13 @@ static coord_code configure(coord_client *c, coord_error **err) {
                               .classify = coord__etcd_status};
   coord_code code = check_options(o, err);
   if (code != COORD_OK) return code;
-  code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
-                                err);
+  code = coord__endpoints_parse(coord__options_endpoints(o), &config.endpoints, err);
   if (code != COORD_OK) return code;
+  code = refuse_tls(&config.endpoints, err);
+  if (code != COORD_OK) {
+    coord__endpoints_free(&config.endpoints);
+    return code;
+  }
   config.link = (coord__link_config){
       .loop = c->loop,
       .proxy = coord__options_text(o, COORD__OPTION_PROXY),
@@ -181,6 +194,7 @@ coord_code coord__client_open(const coord_options *options, coord_client **out, 
   atomic_init(&c->refs, 1);
   atomic_init(&c->uses, 1);
   coord__log_init(&c->log, coord__options_choice(c->options, COORD__OPTION_LOG_LEVEL));
+  coord__options_warn(c->options, &c->log);
   coord__list_init(&c->open);
   coord__list_init(&c->completed);
   coord__list_init(&c->closers);
