@@ -94,9 +94,7 @@ const char *coord__options_name(coord__option id) { return rows[id].name; }
 
 bool coord__options_is_secret(coord__option id) { return rows[id].secret; }
 
-bool coord__options_has_file(coord__option id) {
-  return rows[id].secret && rows[id].type == STRING;
-}
+int64_t coord__options_min(coord__option id) { return rows[id].min; }
 
 const char *coord__options_nearest(const char *name) {
   size_t best = strlen(name) / 3 + 1;
@@ -201,8 +199,7 @@ static coord_code read_secret(const char *name, const char *path, setting *out, 
   return code;
 }
 
-/* The option that NAME.file names, or COORD__OPTION_COUNT. */
-static coord__option find_by_file(const char *name) {
+coord__option coord__options_find_by_file(const char *name) {
   char base[64];
   size_t n = strlen(name);
   if (n <= 5 || n - 5 >= sizeof base || strcmp(name + n - 5, ".file") != 0) {
@@ -211,14 +208,15 @@ static coord__option find_by_file(const char *name) {
   memcpy(base, name, n - 5);
   base[n - 5] = '\0';
   coord__option id = coord__options_find(base);
-  return id != COORD__OPTION_COUNT && coord__options_has_file(id) ? id : COORD__OPTION_COUNT;
+  bool has_file = id != COORD__OPTION_COUNT && rows[id].secret && rows[id].type == STRING;
+  return has_file ? id : COORD__OPTION_COUNT;
 }
 
 coord_code coord__options_resolve(const char *name, const char *value, setting *out,
                                   coord_error **err) {
   *out = (setting){.id = coord__options_find(name)};
   if (out->id == COORD__OPTION_COUNT) {
-    out->id = find_by_file(name);
+    out->id = coord__options_find_by_file(name);
     if (out->id == COORD__OPTION_COUNT) return coord__options_unknown(name, err);
     return value[0] == '\0' ? COORD_OK : read_secret(name, value, out, err);
   }

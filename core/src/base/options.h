@@ -57,12 +57,14 @@ void coord__options_warn(const coord_options *o, coord__log *log);
 
 /* COORD__OPTION_COUNT when there is none of that name. */
 coord__option coord__options_find(const char *name);
+/* The least value of an INT option. */
+int64_t coord__options_min(coord__option id);
+/* The option that NAME.file reads from a file, or COORD__OPTION_COUNT. */
+coord__option coord__options_find_by_file(const char *name);
 /* The name that is most like this one, NULL when none is. */
 const char *coord__options_nearest(const char *name);
 const char *coord__options_name(coord__option id);
 bool coord__options_is_secret(coord__option id);
-/* Whether NAME.file reads it from a file. */
-bool coord__options_has_file(coord__option id);
 bool coord__options_is_set(const coord_options *o, coord__option id);
 /* COORD_INVALID with the name and what is near to it. */
 coord_code coord__options_unknown(const char *name, coord_error **err);
