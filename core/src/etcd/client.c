@@ -23,6 +23,7 @@ void coord__client_retain(coord_client *c) {
 
 static void free_client(coord_client *c) {
   coord__rpc_free(&c->rpc);
+  coord__namespace_free(&c->ns);
   coord__map_free(&c->tasks);
   coord__stats_free(&c->stats);
   coord__log_free(&c->log);
@@ -158,6 +159,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
                               .classify = coord__etcd_status};
   coord_code code = check_options(o, err);
   if (code != COORD_OK) return code;
+  if (!coord__namespace_init(&c->ns, coord__options_text(o, COORD__OPTION_NAMESPACE))) {
+    return coord__no_memory(err);
+  }
   code = coord__endpoints_parse(coord__options_endpoints(o), &config.endpoints, err);
   if (code != COORD_OK) return code;
   code = refuse_tls(&config.endpoints, err);
@@ -176,6 +180,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
       .keepalive_timeout_ns = number(c, COORD__OPTION_KEEPALIVE_TIMEOUT_MS) * COORD__NS_PER_MS,
       .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES)};
   coord__rpc_init(&c->rpc, c->loop, &c->log, &config);
+  c->limits.ns = &c->ns;
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
   c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
