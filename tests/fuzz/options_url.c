@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   coord_error *err = NULL;
   coord_code code = coord__options_set(options, "endpoints", text, &err);
   if ((code == COORD_OK) != (err == NULL)) abort();
-  if (code == COORD_OK && *coord__options_endpoints(options) == '\0') abort();
+  if (code == COORD_OK && *coord__options_text(options, COORD__OPTION_ENDPOINTS) == '\0') abort();
   coord_error_free(err);
   coord__options_free(options);
   free(text);

@@ -61,8 +61,7 @@ static void urls_are_taken_apart(void) {
     fresh();
     t_ok(__FILE__, __LINE__, goods[i].url,
          coord_options_set(options, "endpoints", goods[i].url, &err), err);
-    T_STR(coord__options_endpoints(options), goods[i].list);
-    T_STR(value_of("endpoints"), goods[i].url);
+    T_STR(value_of("endpoints"), goods[i].list);
     T_STR(value_of("namespace"), goods[i].namespace);
     T_STR(value_of("username"), goods[i].username);
   }
@@ -127,7 +126,7 @@ static void bad_urls_are_refused_and_change_nothing(void) {
     coord_error_free(err);
     err = NULL;
   }
-  T_STR(coord__options_endpoints(options), "before");
+  T_STR(coord__options_text(options, COORD__OPTION_ENDPOINTS), "before");
   T_STR(value_of("namespace"), "ns");
   done();
 }
@@ -158,11 +157,11 @@ static void another_url_replaces_all_of_the_one_before(void) {
   T_STR(value_of("username"), "");
   T_OK(coord_options_set(options, "endpoints", "h3", &err), err);
   T_STR(value_of("namespace"), "");
-  T_STR(coord__options_endpoints(options), "h3");
+  T_STR(coord__options_text(options, COORD__OPTION_ENDPOINTS), "h3");
   T_OK(coord_options_set(options, "endpoints", "etcd://h2/b", &err), err);
   T_OK(coord_options_set(options, "endpoints", "", &err), err);
   T_STR(value_of("namespace"), "");
-  T_STR(coord__options_endpoints(options), "127.0.0.1:2379");
+  T_STR(coord__options_text(options, COORD__OPTION_ENDPOINTS), "127.0.0.1:2379");
   done();
 }
 
@@ -191,7 +190,7 @@ static void url_of_a_lower_source_is_out_when_endpoints_are_set_above(void) {
   set(COORD__SOURCE_CALL, "endpoints", "h2");
   set(COORD__SOURCE_FILE, "endpoints", "etcd://h/file");
   T_STR(value_of("namespace"), "");
-  T_STR(coord__options_endpoints(options), "h2");
+  T_STR(coord__options_text(options, COORD__OPTION_ENDPOINTS), "h2");
   done();
 }
 
@@ -201,7 +200,7 @@ static void copy_has_what_the_url_says(void) {
   coord_options *copy = coord__options_copy(options);
   done();
   T_FATAL(copy != NULL);
-  T_STR(coord__options_endpoints(copy), "h");
+  T_STR(coord__options_text(copy, COORD__OPTION_ENDPOINTS), "h");
   T_STR(coord__options_text(copy, COORD__OPTION_NAMESPACE), "ns");
   coord_options_free(copy);
 }
@@ -220,7 +219,7 @@ static void without_memory_nothing_changes(void) {
     if (code == COORD_OK) break;
     T_CODE(code, COORD_NO_MEMORY);
     T_STR(value_of("namespace"), "ns");
-    T_STR(coord__options_endpoints(options), "h");
+    T_STR(coord__options_text(options, COORD__OPTION_ENDPOINTS), "h");
   }
   T_TRUE(n > 5);
   T_STR(value_of("namespace"), "x");

@@ -36,7 +36,7 @@ COORD_API coord_code coord_options_set(coord_options *options, const char *name,
  * The value of an option: the one that was set, or the default.
  *
  * @param value  [out] borrowed until the option is set again or the options are freed; a secret
- *               that was set reads as "***"
+ *               that was set reads as "***", a URL in "endpoints" as the list within
  * @return COORD_OK, COORD_INVALID (no such option)
  * @threads one at a time   @blocks no   @since 0.1
  */

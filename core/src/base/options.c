@@ -262,7 +262,8 @@ coord_code coord__options_set(coord_options *o, const char *name, const char *va
 /* ---- values ---- */
 
 static const setting *effective(const coord_options *o, coord__option id) {
-  return o->url[id].source > o->own[id].source ? &o->url[id] : &o->own[id];
+  bool list = id == COORD__OPTION_ENDPOINTS && o->url[id].text != NULL;
+  return list || o->url[id].source > o->own[id].source ? &o->url[id] : &o->own[id];
 }
 
 bool coord__options_is_set(const coord_options *o, coord__option id) {
@@ -272,11 +273,6 @@ bool coord__options_is_set(const coord_options *o, coord__option id) {
 const char *coord__options_text(const coord_options *o, coord__option id) {
   const setting *found = effective(o, id);
   return found->text != NULL ? found->text : rows[id].value;
-}
-
-const char *coord__options_endpoints(const coord_options *o) {
-  const char *list = o->url[COORD__OPTION_ENDPOINTS].text;
-  return list != NULL ? list : coord__options_text(o, COORD__OPTION_ENDPOINTS);
 }
 
 int64_t coord__options_int(const coord_options *o, coord__option id) {

@@ -69,13 +69,11 @@ bool coord__options_is_set(const coord_options *o, coord__option id);
 /* COORD_INVALID with the name and what is near to it. */
 coord_code coord__options_unknown(const char *name, coord_error **err);
 
-/* Values, valid until the option is set again. */
+/* Values, valid until the option is set again. Endpoints are a list, also when a URL was given. */
 const char *coord__options_text(const coord_options *o, coord__option id);
 int64_t coord__options_int(const coord_options *o, coord__option id);
 bool coord__options_bool(const coord_options *o, coord__option id);
 /* Which of the choices, from 0. */
 int coord__options_choice(const coord_options *o, coord__option id);
-/* The option endpoints as a list, also when it was given as a URL. */
-const char *coord__options_endpoints(const coord_options *o);
 
 #endif

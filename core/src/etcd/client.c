@@ -162,7 +162,8 @@ static coord_code configure(coord_client *c, coord_error **err) {
   if (!coord__namespace_init(&c->ns, coord__options_text(o, COORD__OPTION_NAMESPACE))) {
     return coord__no_memory(err);
   }
-  code = coord__endpoints_parse(coord__options_endpoints(o), &config.endpoints, err);
+  code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
+                                err);
   if (code != COORD_OK) return code;
   code = refuse_tls(&config.endpoints, err);
   if (code != COORD_OK) {
