@@ -214,7 +214,7 @@ static void endpoints_that_cannot_be_read_are_refused(void) {
 
 static void tls_endpoint_is_never_spoken_to_in_plain_text(void) {
   refuse_to_open("endpoints", "https://127.0.0.1:2379", COORD_UNSUPPORTED);
-  refuse_to_open("endpoints", "127.0.0.1:2379,https://127.0.0.1:2379", COORD_UNSUPPORTED);
+  refuse_to_open("endpoints", "127.0.0.1:2379,https://127.0.0.1:2379", COORD_INVALID);
 }
 
 static void proxy_that_cannot_be_used_is_refused(void) {

@@ -23,6 +23,7 @@ void coord__client_retain(coord_client *c) {
 
 static void free_client(coord_client *c) {
   coord__rpc_free(&c->rpc);
+  coord__namespace_free(&c->ns);
   coord__map_free(&c->tasks);
   coord__stats_free(&c->stats);
   coord__log_free(&c->log);
@@ -142,6 +143,15 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
+/* Until connections can be made with TLS. */
+static coord_code refuse_tls(const coord__endpoints *endpoints, coord_error **err) {
+  if (!endpoints->items[0].tls) return COORD_OK;
+  return coord__fail(err, COORD_UNSUPPORTED,
+                     "option endpoints: \"https://%s\" asks for TLS, which this version does not "
+                     "speak",
+                     endpoints->items[0].name);
+}
+
 static coord_code configure(coord_client *c, coord_error **err) {
   static const coord__wire *const wires[] = {&coord__wire_grpc};
   const coord_options *o = c->options;
@@ -149,9 +159,17 @@ static coord_code configure(coord_client *c, coord_error **err) {
                               .classify = coord__etcd_status};
   coord_code code = check_options(o, err);
   if (code != COORD_OK) return code;
+  if (!coord__namespace_init(&c->ns, coord__options_text(o, COORD__OPTION_NAMESPACE))) {
+    return coord__no_memory(err);
+  }
   code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
                                 err);
   if (code != COORD_OK) return code;
+  code = refuse_tls(&config.endpoints, err);
+  if (code != COORD_OK) {
+    coord__endpoints_free(&config.endpoints);
+    return code;
+  }
   config.link = (coord__link_config){
       .loop = c->loop,
       .proxy = coord__options_text(o, COORD__OPTION_PROXY),
@@ -163,6 +181,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
       .keepalive_timeout_ns = number(c, COORD__OPTION_KEEPALIVE_TIMEOUT_MS) * COORD__NS_PER_MS,
       .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES)};
   coord__rpc_init(&c->rpc, c->loop, &c->log, &config);
+  c->limits.ns = &c->ns;
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
   c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
@@ -181,6 +200,7 @@ coord_code coord__client_open(const coord_options *options, coord_client **out, 
   atomic_init(&c->refs, 1);
   atomic_init(&c->uses, 1);
   coord__log_init(&c->log, coord__options_choice(c->options, COORD__OPTION_LOG_LEVEL));
+  coord__options_warn(c->options, &c->log);
   coord__list_init(&c->open);
   coord__list_init(&c->completed);
   coord__list_init(&c->closers);

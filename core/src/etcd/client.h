@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/options.h"
 #include "coord/client.h"
+#include "etcd/namespace.h"
 #include "etcd/request.h"
 #include "etcd/stats.h"
 #include "rpc/rpc.h"
@@ -20,6 +21,7 @@ struct coord_client {
   atomic_uint_fast64_t last_id;
   coord__loop *loop;
   coord__limits limits;
+  coord__namespace ns;
   int32_t request_timeout_ms;
   int32_t scan_page_keys;
   coord__log log;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "etcd/method.h"
+#include "etcd/namespace.h"
 #include "etcd/op.h"
 #include "etcd/result.h"
 #include "etcd/txn.h"
@@ -97,10 +98,11 @@ static bool is_read_only(const coord_op *op) {
   }
 }
 
-/* Pack a checked op. */
-static coord_code pack(const coord_op *op, const coord__limits *limits, const encoding *as,
-                       coord__request *out, coord_error **err) {
-  size_t size = protobuf_c_message_get_packed_size(&op->message.base);
+/* Pack the message of a checked op. */
+static coord_code pack(const coord_op *op, const ProtobufCMessage *message,
+                       const coord__limits *limits, const encoding *as, coord__request *out,
+                       coord_error **err) {
+  size_t size = protobuf_c_message_get_packed_size(message);
   if (size > limits->request_max_bytes) {
     return coord__fail(
         err, COORD_TOO_LARGE,
@@ -112,7 +114,7 @@ static coord_code pack(const coord_op *op, const coord__limits *limits, const en
   uint8_t *data = coord__malloc(whole);
   if (data == NULL) return coord__no_memory(err);
   for (int i = 0; i < COORD__FRAME_HEADROOM; i++) data[i] = 0;
-  protobuf_c_message_pack(&op->message.base, data + COORD__FRAME_HEADROOM);
+  protobuf_c_message_pack(message, data + COORD__FRAME_HEADROOM);
   *out = (coord__request){.method = &coord__methods[as->method],
                           .body = {.data = data, .len = whole, .cap = whole},
                           .read_only = is_read_only(op),
@@ -128,7 +130,12 @@ coord_code coord__op_encode(const coord_op *op, const coord__limits *limits, coo
   if (op->kind == COORD__OP_CUSTOM) {
     return coord__fail(err, COORD_INTERNAL, "%s is not one call of one method", coord__op_name(op));
   }
-  return pack(op, limits, &encodings[op->kind], out, err);
+  coord__arena *arena;
+  const ProtobufCMessage *message = coord__namespace_enter(limits->ns, op, &arena);
+  if (message == NULL) return coord__no_memory(err);
+  code = pack(op, message, limits, &encodings[op->kind], out, err);
+  coord__arena_free(arena);
+  return code;
 }
 
 void coord__request_free(coord__request *request) {

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -13,7 +12,7 @@
 enum { DEFAULT_PORT = 2379, LONGEST_NAME = 255 };
 
 static const char *const expected =
-    "expected host:port, [IPv6]:port, http://host:port or unix:///path";
+    "expected host:port, [IPv6]:port, http://host:port, https://host:port or unix:///path";
 
 typedef struct text {
   const char *p;
@@ -142,10 +141,8 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
   if (starts_with(item, "unix:")) {
     code = parse_unix(item, skip(item, 5), out, err);
   } else if (starts_with(item, "https://")) {
-    char shown[COORD__SHOWN];
-    return coord__fail(err, COORD_UNSUPPORTED,
-                       "option endpoints: \"%s\" asks for TLS, which this version does not speak",
-                       show(shown, item));
+    out->tls = true;
+    code = parse_tcp(item, skip(item, 8), out, err);
   } else if (starts_with(item, "http://")) {
     code = parse_tcp(item, skip(item, 7), out, err);
   } else {
@@ -155,6 +152,22 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
   bool complete =
       out->name != NULL && out->authority != NULL && (out->host != NULL || out->unix_path != NULL);
   return complete ? COORD_OK : coord__no_memory(err);
+}
+
+/* A list with both would send over the wire in the clear what TLS is to hide, whenever it fails
+ * over. */
+static coord_code check_mixed(const coord__endpoints *parsed, coord_error **err) {
+  for (size_t i = 1; i < parsed->count; i++) {
+    const coord__endpoint *first = &parsed->items[0];
+    const coord__endpoint *other = &parsed->items[i];
+    if (other->tls == first->tls) continue;
+    return coord__fail(err, COORD_INVALID,
+                       "option endpoints: \"%s\" is with TLS and \"%s\" without: write https:// "
+                       "before all of them or before none; %s",
+                       first->tls ? first->name : other->name,
+                       first->tls ? other->name : first->name, expected);
+  }
+  return COORD_OK;
 }
 
 coord_code coord__endpoints_parse(const char *list, coord__endpoints *out, coord_error **err) {
@@ -167,6 +180,7 @@ coord_code coord__endpoints_parse(const char *list, coord__endpoints *out, coord
     size_t n = strcspn(p, ",");
     text item = trim((text){p, n});
     coord_code code = parse_one(item, &parsed.items[parsed.count++], err);
+    if (code == COORD_OK && p[n] == '\0') code = check_mixed(&parsed, err);
     if (code != COORD_OK) {
       coord__endpoints_free(&parsed);
       return code;
