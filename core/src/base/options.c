@@ -45,8 +45,13 @@ coord_options *coord__options_copy(const coord_options *o) {
   return copy;
 }
 
+static void free_value(coord_options *o, int i) {
+  if (rows[i].secret && o->values[i] != NULL) explicit_bzero(o->values[i], strlen(o->values[i]));
+  coord__free(o->values[i]);
+}
+
 void coord__options_free(coord_options *o) {
-  for (int i = 0; o != NULL && i < COORD__OPTION_COUNT; i++) coord__free(o->values[i]);
+  for (int i = 0; o != NULL && i < COORD__OPTION_COUNT; i++) free_value(o, i);
   coord__free(o);
 }
 
@@ -133,7 +138,7 @@ coord_code coord__options_set(coord_options *o, const char *name, const char *va
     copy = coord__strdup(value);
     if (copy == NULL) return coord__no_memory(err);
   }
-  coord__free(o->values[id]);
+  free_value(o, (int)id);
   o->values[id] = copy;
   return COORD_OK;
 }
