@@ -37,8 +37,8 @@ static void describe(const coord__call *call, coord_code code, char out[256]) {
 /* Fill in the error and finish. `outcome` is what the server has said, NULL for nothing. */
 static void fail(coord__call *call, coord_code code, uint32_t flags, const char *why,
                  const coord__outcome *outcome) {
-  char about[256];
-  describe(call, code, about);
+  char about[256] = "";
+  if (outcome != NULL) describe(call, code, about);
   coord__fail(&call->error, code, "%s%s: %s", call->method->name, about, why);
   if (call->error != NULL) {
     call->error->flags = flags;
