@@ -251,8 +251,8 @@ static void request_limit_counts_the_namespace(void) {
   char key[2000];
   memset(key, 'k', sizeof key);
   t_key(space, "ns/");
-  inside = t_client_with("namespace", space, "request.max.bytes", "2016", NULL);
-  whole = t_client_with("request.max.bytes", "2016", NULL);
+  inside = t_client_with("namespace", space, "request.max.bytes", "2005", NULL);
+  whole = t_client_with("request.max.bytes", "2005", NULL);
   t_call_fails(inside, coord_op_get(key, sizeof key), COORD_TOO_LARGE, NULL);
   coord_result_free(t_call(whole, coord_op_get(key, sizeof key)));
   done();

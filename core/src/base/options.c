@@ -61,9 +61,14 @@ coord_options *coord__options_copy(const coord_options *o) {
   return NULL;
 }
 
+static void free_text(setting *s) {
+  if (rows[s->id].secret && s->text != NULL) explicit_bzero(s->text, strlen(s->text));
+  coord__free(s->text);
+}
+
 static void clear(setting *settings) {
   for (int i = 0; i < COORD__OPTION_COUNT; i++) {
-    coord__free(settings[i].text);
+    free_text(&settings[i]);
     settings[i] = (setting){0};
   }
 }
@@ -228,7 +233,7 @@ coord_code coord__options_resolve(const char *name, const char *value, setting *
 }
 
 static void put(setting *place, const setting *value) {
-  coord__free(place->text);
+  free_text(place);
   *place = *value;
 }
 

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "base/utf8.h"
+#include "etcd/subject.h"
 #include "etcd/task.h"
 #include "etcd/waiter.h"
 #include "net/proxy.h"
@@ -24,6 +26,7 @@ void coord__client_retain(coord_client *c) {
 static void free_client(coord_client *c) {
   coord__rpc_free(&c->rpc);
   coord__namespace_free(&c->ns);
+  coord__auth_free(&c->auth);
   coord__map_free(&c->tasks);
   coord__stats_free(&c->stats);
   coord__log_free(&c->log);
@@ -68,6 +71,7 @@ void coord__client_end(coord_client *c) {
                     "the client was closed");
   }
   coord__rpc_close(&c->rpc);
+  coord__auth_stop(&c->auth);
 }
 
 /* ---- opening ---- */
@@ -78,6 +82,7 @@ typedef struct opener {
   coord_client *client;
   size_t failures;
   coord_code code;
+  coord_error *refusal; /* of the login */
   char why[512];
 } opener;
 
@@ -86,11 +91,18 @@ static void end_opening(opener *o) {
   coord__waiter_signal(&o->waiter);
 }
 
+static void on_login_result(void *user, coord_code code, const coord_error *err) {
+  opener *o = user;
+  o->code = code;
+  o->refusal = coord__error_dup(err);
+  coord__waiter_signal(&o->waiter);
+}
+
 static void on_connect_result(void *user, coord_code code, const char *why, const char *endpoint) {
   opener *o = user;
   if (code == COORD_OK) {
-    o->code = COORD_OK;
-    end_opening(o);
+    o->client->rpc.connect_result = NULL;
+    coord__auth_open(&o->client->auth, on_login_result, o);
     return;
   }
   size_t used = strlen(o->why);
@@ -118,6 +130,13 @@ static coord_code connect(coord_client *c, coord_error **err) {
   coord__loop_post(c->loop, &c->connect_job);
   coord__waiter_wait(&o.waiter);
   if (o.code == COORD_OK) return COORD_OK;
+  if (o.refusal != NULL && err != NULL) {
+    coord_error_free(*err);
+    *err = o.refusal;
+    return o.code;
+  }
+  coord_error_free(o.refusal);
+  if (o.code == COORD_NO_MEMORY) return coord__no_memory(err);
   coord__fail(err, o.code, "no connection: %s", o.why);
   if (err != NULL && *err != NULL) {
     if (o.code == COORD_UNAVAILABLE || o.code == COORD_TIMEOUT) (*err)->flags = COORD_RETRIABLE;
@@ -130,6 +149,45 @@ static int64_t number(const coord_client *c, coord__option id) {
   return coord__options_int(c->options, id);
 }
 
+static coord_code check_token(const char *token, coord_error **err) {
+  for (const char *at = token; *at != '\0'; at++) {
+    if (*at > ' ' && *at <= '~') continue;
+    return coord__fail(
+        err, COORD_INVALID,
+        "option token: byte %zu is no visible ASCII character, as all of a token are",
+        (size_t)(at - token) + 1);
+  }
+  return COORD_OK;
+}
+
+static coord_code check_user(const coord_options *o, coord_error **err) {
+  const char *user = coord__options_text(o, COORD__OPTION_USERNAME);
+  const char *password = coord__options_text(o, COORD__OPTION_PASSWORD);
+  const char *token = coord__options_text(o, COORD__OPTION_TOKEN);
+  char shown[COORD__SHOWN];
+  coord__show(shown, user, strlen(user));
+  if (token[0] != '\0' && (user[0] != '\0' || password[0] != '\0')) {
+    return coord__fail(err, COORD_INVALID,
+                       "option token: a token is given besides username or password: a client has "
+                       "one or the other");
+  }
+  if (user[0] == '\0' && password[0] != '\0') {
+    return coord__fail(err, COORD_INVALID,
+                       "option password: username says whose it is, and is "
+                       "not given");
+  }
+  if (user[0] != '\0' && password[0] == '\0') {
+    return coord__fail(err, COORD_INVALID, "option username: \"%s\" needs option password", shown);
+  }
+  if (!coord__utf8_ok(user)) {
+    return coord__fail(err, COORD_INVALID, "option username: \"%s\" is not UTF-8", shown);
+  }
+  if (!coord__utf8_ok(password)) {
+    return coord__fail(err, COORD_INVALID, "option password: it is not UTF-8");
+  }
+  return check_token(token, err);
+}
+
 /* What the table of options cannot express. */
 static coord_code check_options(const coord_options *o, coord_error **err) {
   int64_t stream = coord__options_int(o, COORD__OPTION_HTTP2_STREAM_WINDOW_BYTES);
@@ -140,6 +198,8 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
                        "http2.stream.window.bytes, which is %lld",
                        (long long)connection, (long long)stream);
   }
+  coord_code code = check_user(o, err);
+  if (code != COORD_OK) return code;
   return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
@@ -152,16 +212,28 @@ static coord_code refuse_tls(const coord__endpoints *endpoints, coord_error **er
                      endpoints->items[0].name);
 }
 
+/* A login is worth waiting for longer than a hasty call. */
+enum { LOGIN_LEAST_MS = 5000 };
+
+static bool make_auth(coord_client *c) {
+  return coord__auth_init(&c->auth, coord__options_text(c->options, COORD__OPTION_USERNAME),
+                          coord__options_text(c->options, COORD__OPTION_PASSWORD),
+                          coord__options_text(c->options, COORD__OPTION_TOKEN));
+}
+
 static coord_code configure(coord_client *c, coord_error **err) {
   static const coord__wire *const wires[] = {&coord__wire_grpc};
   const coord_options *o = c->options;
   coord__rpc_config config = {.wire = wires[coord__options_choice(o, COORD__OPTION_WIRE)],
-                              .classify = coord__etcd_status};
+                              .classify = coord__etcd_status,
+                              .describe = coord__subject};
   coord_code code = check_options(o, err);
   if (code != COORD_OK) return code;
   if (!coord__namespace_init(&c->ns, coord__options_text(o, COORD__OPTION_NAMESPACE))) {
     return coord__no_memory(err);
   }
+  if (!make_auth(c)) return coord__no_memory(err);
+  config.identity = coord__auth_identity(&c->auth);
   code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
                                 err);
   if (code != COORD_OK) return code;
@@ -185,6 +257,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
   c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
+  int64_t login_ms =
+      c->request_timeout_ms > LOGIN_LEAST_MS ? c->request_timeout_ms : LOGIN_LEAST_MS;
+  coord__auth_bind(&c->auth, &c->rpc, &c->stats, login_ms);
   c->scan_page_keys = (int32_t)number(c, COORD__OPTION_SCAN_PAGE_KEYS);
   return COORD_OK;
 }

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/options.h"
 #include "coord/client.h"
+#include "etcd/auth.h"
 #include "etcd/namespace.h"
 #include "etcd/request.h"
 #include "etcd/stats.h"
@@ -31,6 +32,7 @@ struct coord_client {
   coord__job connect_job;
   /* I/O thread only. */
   coord__rpc rpc;
+  coord__auth auth;
   coord__map tasks;      /* those that can be cancelled, by id */
   coord__list open;      /* all tasks that have not ended */
   coord__list completed; /* tasks to be delivered before the loop sleeps */

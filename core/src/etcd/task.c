@@ -13,6 +13,9 @@ enum { WAKE_AT_ONCE = 8 };
 
 static void destroy(coord_event *event) {
   coord__task *task = COORD__CONTAINER(event, coord__task, event);
+  if (task->call.method != NULL && task->call.method->secret) {
+    coord__buf_wipe(&task->call.request);
+  }
   coord__buf_free(&task->call.request);
   coord__free(task);
 }

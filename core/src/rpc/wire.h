@@ -29,6 +29,7 @@ typedef struct coord__attempt {
   uint8_t *frame; /* COORD__FRAME_HEADROOM bytes for the wire, then the message */
   size_t frame_len;
   int64_t deadline_ns; /* 0: none */
+  const char *token;   /* NULL: none; to be copied by the call that starts it */
   /* The end, never from within the call that started it. With code COORD_OK and grpc_status 0,
    * `body` is the answer, to be taken or left. */
   void (*done)(struct coord__attempt *attempt, const coord__outcome *outcome, coord__buf *body);
@@ -38,6 +39,7 @@ typedef struct coord__attempt {
 /* One stream of messages both ways. */
 typedef struct coord__wire_stream {
   const coord__method *method;
+  const char *token; /* as in an attempt */
   /* One message from the server, valid during the callback. */
   void (*message)(struct coord__wire_stream *stream, const uint8_t *p, size_t n);
   /* The end; nothing follows. */

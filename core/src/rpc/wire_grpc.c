@@ -283,7 +283,8 @@ static const coord__h2_stream_ops stream_ops = {on_header, on_data, on_read, on_
   }
 #define FIXED(name, value) NV(name, value, sizeof(value) - 1, NGHTTP2_NV_FLAG_NO_COPY_VALUE)
 
-static bool submit(coord__exchange *x, const coord__method *method, int64_t deadline_ns) {
+static bool submit(coord__exchange *x, const coord__method *method, const char *token,
+                   int64_t deadline_ns) {
   grpc_link *l = x->owner;
   const char *path = method->grpc_path;
   const char *authority = l->config.endpoint->authority;
@@ -306,6 +307,7 @@ static bool submit(coord__exchange *x, const coord__method *method, int64_t dead
     /* A stream on a member that has lost its leader would be silent: let the server end it. */
     headers[n++] = (nghttp2_nv)FIXED("hasleader", "true");
   }
+  if (token != NULL) headers[n++] = (nghttp2_nv)NV("token", token, strlen(token), 0);
   return coord__h2_submit(l->h2, &x->stream, &stream_ops, headers, n);
 }
 
@@ -317,7 +319,7 @@ static bool grpc_call(coord__link *link, coord__attempt *attempt) {
   x->out = attempt->frame;
   x->out_len = attempt->frame_len;
   x->out_end = true;
-  if (!submit(x, attempt->method, attempt->deadline_ns)) {
+  if (!submit(x, attempt->method, attempt->token, attempt->deadline_ns)) {
     drop_exchange(x);
     return false;
   }
@@ -336,7 +338,7 @@ static bool grpc_open(coord__link *link, coord__wire_stream *stream) {
   coord__exchange *x = new_exchange((grpc_link *)link);
   if (x == NULL) return false;
   x->duplex = stream;
-  if (!submit(x, stream->method, 0)) {
+  if (!submit(x, stream->method, stream->token, 0)) {
     drop_exchange(x);
     return false;
   }
