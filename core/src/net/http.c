@@ -251,12 +251,9 @@ static void set_request(CURL *e, coord__http *h, coord__http_request *r) {
   curl_easy_setopt(e, CURLOPT_PRIVATE, r);
 }
 
+/* What libcurl counts as sent is no proof: the count begins anew when it wants to repeat. */
 bool coord__http_unsent(const coord__http_request *r) {
-  curl_off_t sent = 0;
-  if (r->body == NULL || r->given < r->body_len || r->easy == NULL) return true;
-  curl_easy_getinfo(r->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-  /* An answer is not given to what has not come; should libcurl's count ever be late. */
-  return r->status == 0 && sent < (curl_off_t)r->body_len;
+  return r->body == NULL || r->given < r->body_len;
 }
 
 /* Take the request off libcurl. */

@@ -59,9 +59,9 @@ static void set(coord__gateway_answer *a, coord_code code, int grpc_status, cons
 static void show(char out[SHOWN], const uint8_t *p, size_t n) {
   size_t used = 0;
   for (size_t i = 0; i < n && used + 1 < SHOWN; i++) {
-    bool plain = p[i] >= 0x20 && p[i] < 0x7f;
-    if (!plain && used > 0 && out[used - 1] == ' ') continue;
-    out[used++] = plain ? (char)p[i] : ' ';
+    char c = p[i] >= 0x20 && p[i] < 0x7f ? (char)p[i] : ' ';
+    if (c == ' ' && used > 0 && out[used - 1] == ' ') continue;
+    out[used++] = c;
   }
   while (used > 0 && out[used - 1] == ' ') used--;
   out[used] = '\0';
@@ -83,6 +83,8 @@ static bool read_error(json_object *o, coord__gateway_answer *a) {
   if (status == NOT_FOUND && strcmp(a->message, "Not Found") == 0) {
     set(a, COORD_OK, UNIMPLEMENTED, "the server's JSON gateway has no such method");
   }
+  /* The gateway is a client of its own server, and this is how it says that the server stops. */
+  if (strstr(a->message, "client connection is closing") != NULL) a->grpc_status = UNAVAILABLE;
   if (a->message[0] == '\0') {
     snprintf(a->message, sizeof a->message,
              "the server answered with gRPC status %d and no message", status);
