@@ -329,6 +329,7 @@ static bool deliver(post *p) {
     bool over = false;
     if (len > max) break;
     used += taken;
+    if (len > 0 && line[len - 1] == '\r') len--;
     if (len == 0) continue;
     if (!take_line(x, line, len, &over)) return false;
     if (p->canceled) return false; /* and to be told so */
