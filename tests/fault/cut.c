@@ -260,7 +260,7 @@ static void stall_that_ends_in_time_does_no_harm(void) {
     T_CODE(coord_event_code(event), COORD_OK);
     coord_event_free(event);
   }
-  T_INT(t_proxy_connections(proxy), 1);
+  T_TRUE(t_proxy_connections(proxy) <= (t_on_gateway() ? 16 : 1));
   coord_op_free(op);
   coord_client_free(client);
   coord_queue_free(queue);

@@ -390,9 +390,18 @@ static void set_option(coord_options *options, const char *name, const char *val
   T_FATAL(err == NULL);
 }
 
+/* "" unless the program is to run on another wire than the library's own choice. */
+static const char *wire(void) {
+  const char *name = getenv("COORD_TEST_WIRE");
+  return name ? name : "";
+}
+
+bool t_on_gateway(void) { return strcmp(wire(), "gateway") == 0; }
+
 static coord_options *options_from(const char *name, va_list rest) {
   coord_options *options = NULL;
   T_FATAL(coord_options_new(&options) == COORD_OK);
+  if (wire()[0]) set_option(options, "wire", wire());
   for (; name; name = va_arg(rest, const char *)) {
     set_option(options, name, va_arg(rest, const char *));
   }

@@ -45,6 +45,9 @@ void t_etcd_version(int *major, int *minor);
 /* At least this version. */
 bool t_etcd_is_at_least(int major, int minor);
 
+/* Options made here choose the wire that COORD_TEST_WIRE names, if any; one named among them wins. */
+bool t_on_gateway(void);
+
 /* Opens a client of the shared server, or ends the case. The caller frees it. */
 coord_client *t_client(void);
 /* The same with options: name, value, name, value, ..., NULL. "endpoints" may be among them. */

@@ -222,7 +222,7 @@ static bool make_auth(coord_client *c) {
 }
 
 static coord_code configure(coord_client *c, coord_error **err) {
-  static const coord__wire *const wires[] = {&coord__wire_grpc};
+  static const coord__wire *const wires[] = {&coord__wire_grpc, &coord__wire_gateway};
   const coord_options *o = c->options;
   coord__rpc_config config = {.wire = wires[coord__options_choice(o, COORD__OPTION_WIRE)],
                               .classify = coord__etcd_status,
@@ -251,7 +251,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
       .connection_window_bytes = (int32_t)number(c, COORD__OPTION_HTTP2_CONNECTION_WINDOW_BYTES),
       .keepalive_interval_ns = number(c, COORD__OPTION_KEEPALIVE_INTERVAL_MS) * COORD__NS_PER_MS,
       .keepalive_timeout_ns = number(c, COORD__OPTION_KEEPALIVE_TIMEOUT_MS) * COORD__NS_PER_MS,
-      .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES)};
+      .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES),
+      .gateway_max_connections = (size_t)number(c, COORD__OPTION_GATEWAY_MAX_CONNECTIONS),
+      .gateway_idle_ns = number(c, COORD__OPTION_GATEWAY_IDLE_MS) * COORD__NS_PER_MS};
   coord__rpc_init(&c->rpc, c->loop, &c->log, &config);
   c->limits.ns = &c->ns;
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);

@@ -68,6 +68,8 @@ typedef struct coord__link_config {
   int64_t keepalive_interval_ns;
   int64_t keepalive_timeout_ns;
   size_t response_max_bytes;
+  size_t gateway_max_connections;
+  int64_t gateway_idle_ns;
 } coord__link_config;
 
 typedef struct coord__link_ops {
@@ -106,5 +108,16 @@ typedef struct coord__wire {
 } coord__wire;
 
 extern const coord__wire coord__wire_grpc;
+
+/*
+ * etcd's JSON gateway. What it cannot do ends with COORD_UNSUPPORTED. A request there has one message
+ * and then its answers, so a stream is many requests: each message sent begins one, with a connection
+ * of its own while it lasts.
+ * - A watch is created with the watch_id that it asks for, or the next free one; the answers to two
+ *   messages may come in either order.
+ * - Cancelling a watch ends its request, and is answered here.
+ * - A request for progress is passed over.
+ */
+extern const coord__wire coord__wire_gateway;
 
 #endif
