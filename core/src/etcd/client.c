@@ -9,7 +9,7 @@
 #include "base/fork.h"
 #include "etcd/task.h"
 #include "etcd/waiter.h"
-#include "net/dial.h"
+#include "net/proxy.h"
 
 /* ---- life ---- */
 
@@ -139,7 +139,7 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
                        "http2.stream.window.bytes, which is %lld",
                        (long long)connection, (long long)stream);
   }
-  return coord__dial_check_proxy(coord__options_text(o, COORD__OPTION_PROXY), err);
+  return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
 static coord_code configure(coord_client *c, coord_error **err) {
