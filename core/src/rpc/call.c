@@ -60,7 +60,8 @@ static void on_deadline(coord__timer *timer) {
   char why[400];
   snprintf(why, sizeof why, "no endpoint could be reached before the deadline; last: %s",
            ch->last_why);
-  coord__call_end(call, COORD_UNAVAILABLE, why);
+  bool is_refusal = ch->last_code == COORD_TLS || ch->last_code == COORD_AUTH;
+  coord__call_end(call, is_refusal ? ch->last_code : COORD_UNAVAILABLE, why);
 }
 
 /* Enough for the longest pause. */
