@@ -12,8 +12,17 @@ struct settings cli;
 
 const struct flag global_flags[] = {
     {"--endpoints", "LIST",
-     "where etcd listens, such as 10.0.0.1:2379,10.0.0.2:2379 or\n"
-     "unix:///run/etcd.sock; else $COORD_ENDPOINTS, else 127.0.0.1:2379"},
+     "where etcd listens, such as 10.0.0.1:2379,10.0.0.2:2379,\n"
+     "https://db.example:2379 or unix:///run/etcd.sock; else\n"
+     "$COORD_ENDPOINTS, else 127.0.0.1:2379"},
+    {"--cacert", "FILE",
+     "who vouches for the server of an https:// endpoint: PEM file, or\n"
+     "directory made by openssl rehash; else the system's authorities"},
+    {"--cert", "FILE", "PEM file with the certificate to show to the server"},
+    {"--key", "FILE", "PEM file with the key of --cert; else it is in the file of --cert"},
+    {"--insecure-skip-tls-verify", NULL,
+     "talk to whoever answers, whatever its certificate: whoever is on\n"
+     "the way can then read and change everything"},
     {"--option", "NAME=VALUE",
      "set an option of the library (docs/CONFIGURATION.md lists them);\n"
      "may be repeated"},
