@@ -37,6 +37,30 @@ static bool was_set(const struct args *args, const char *name) {
   return false;
 }
 
+/* Flags that are options under a name that etcdctl and curl have too. */
+static const struct shortcut {
+  const char *flag;
+  const char *option;
+  const char *value; /* of a switch */
+} shortcuts[] = {{"--cacert", "tls.ca", NULL},
+                 {"--cert", "tls.cert", NULL},
+                 {"--key", "tls.key", NULL},
+                 {"--insecure-skip-tls-verify", "tls.verify", "false"}};
+
+static int set_shortcuts(coord_options *options, const struct args *args) {
+  int exit_code = CLI_FINE;
+  for (size_t i = 0; exit_code == CLI_FINE && i < sizeof shortcuts / sizeof *shortcuts; i++) {
+    const struct shortcut *s = &shortcuts[i];
+    const char *value = args_text(args, s->flag);
+    if (value == NULL) continue;
+    if (s->value == NULL && *value == '\0') {
+      return usage_error(args->verb->name, "%s is empty", s->flag);
+    }
+    exit_code = set_option(options, s->flag, s->option, s->value != NULL ? s->value : value);
+  }
+  return exit_code;
+}
+
 /* A shorter --timeout bounds connecting too. */
 static int bound_connect(coord_options *options, const struct args *args, int32_t timeout_ms) {
   const char *now = NULL;
@@ -105,7 +129,7 @@ static int set_flags(coord_options *options, const struct args *args) {
   if (exit_code == CLI_FINE && namespace != NULL) {
     exit_code = set_option(options, "--namespace", "namespace", namespace);
   }
-  return exit_code;
+  return exit_code == CLI_FINE ? set_shortcuts(options, args) : exit_code;
 }
 
 int session_options(const struct args *args, coord_options **out) {

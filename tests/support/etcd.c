@@ -29,7 +29,8 @@ typedef struct node {
   pid_t pid; /* 0: not running */
   int port;
   int peer_port;
-  char endpoint[32];
+  int health_port; /* the same as `port` without TLS */
+  char endpoint[48];
   char dir[160];
 } node;
 
@@ -38,6 +39,9 @@ struct t_cluster {
   node nodes[t_etcd_nodes_max];
   char dir[128];
   const char *const *args;
+  t_pki *pki;
+  char certificate[64];
+  bool client_auth;
   pid_t sweeper; /* removes `dir` when the other end of its pipe is closed, by us or by our death */
   int sweeper_pipe;
 };
@@ -150,7 +154,7 @@ static bool settled(void *arg) {
     n->pid = 0;
     return true;
   }
-  return is_healthy(n->port);
+  return is_healthy(n->health_port);
 }
 
 /* --- Processes ----------------------------------------------------------------------------------- */
@@ -196,6 +200,18 @@ __attribute__((format(printf, 2, 3))) static void add(arguments *args, const cha
   args->list[args->count++] = at;
 }
 
+static void add_tls(const t_cluster *cluster, const node *n, arguments *args) {
+  char file[80];
+  snprintf(file, sizeof file, "%s.pem", cluster->certificate);
+  add(args, "--cert-file=%s", t_pki_file(cluster->pki, file));
+  snprintf(file, sizeof file, "%s.key", cluster->certificate);
+  add(args, "--key-file=%s", t_pki_file(cluster->pki, file));
+  add(args, "--listen-metrics-urls=http://127.0.0.1:%d", n->health_port);
+  if (!cluster->client_auth) return;
+  add(args, "--client-cert-auth");
+  add(args, "--trusted-ca-file=%s", t_pki_file(cluster->pki, "ca.pem"));
+}
+
 static void build_arguments(const t_cluster *cluster, const node *n, arguments *args) {
   char members[512] = "";
   for (int i = 0; i < cluster->node_count; i++) {
@@ -206,13 +222,15 @@ static void build_arguments(const t_cluster *cluster, const node *n, arguments *
   add(args, "%s", binary_path());
   add(args, "--name=n%d", (int)(n - cluster->nodes));
   add(args, "--data-dir=%s/data", n->dir);
-  add(args, "--listen-client-urls=http://127.0.0.1:%d", n->port);
-  add(args, "--advertise-client-urls=http://127.0.0.1:%d", n->port);
+  const char *scheme = cluster->pki ? "https" : "http";
+  add(args, "--listen-client-urls=%s://127.0.0.1:%d", scheme, n->port);
+  add(args, "--advertise-client-urls=%s://127.0.0.1:%d", scheme, n->port);
   add(args, "--listen-peer-urls=http://127.0.0.1:%d", n->peer_port);
   add(args, "--initial-advertise-peer-urls=http://127.0.0.1:%d", n->peer_port);
   add(args, "--initial-cluster=%s", members);
   add(args, "--initial-cluster-state=new");
   if (binary.no_fsync) add(args, "--unsafe-no-fsync");
+  if (cluster->pki) add_tls(cluster, n, args);
   for (const char *const *more = cluster->args; more && *more; more++) add(args, "%s", *more);
 }
 
@@ -277,7 +295,12 @@ static bool start_all(t_cluster *cluster) {
     do {
       n->peer_port = free_port();
     } while (n->peer_port == n->port);
-    snprintf(n->endpoint, sizeof n->endpoint, "127.0.0.1:%d", n->port);
+    n->health_port = n->port;
+    while (cluster->pki && (n->health_port == n->port || n->health_port == n->peer_port)) {
+      n->health_port = free_port();
+    }
+    snprintf(n->endpoint, sizeof n->endpoint, "%s127.0.0.1:%d", cluster->pki ? "https://" : "",
+             n->port);
   }
   for (int i = 0; i < cluster->node_count; i++) start_node(cluster, &cluster->nodes[i]);
   for (int i = 0; i < cluster->node_count; i++) healthy &= wait_healthy(&cluster->nodes[i]);
@@ -305,6 +328,14 @@ static void remember(t_cluster *cluster) {
   T_FATAL(room_for_another_cluster);
 }
 
+static void take_tls(t_cluster *cluster, const t_etcd_options *options) {
+  cluster->pki = options->pki;
+  cluster->client_auth = options->client_auth;
+  snprintf(cluster->certificate, sizeof cluster->certificate, "%s",
+           options->certificate ? options->certificate : "server");
+  if (!options->certificate) t_pki_issue(cluster->pki, &(t_certificate){.file = "server"});
+}
+
 t_cluster *t_etcd_start(const t_etcd_options *options) {
   look_at_binary();
   t_cluster *cluster = calloc(1, sizeof *cluster);
@@ -316,6 +347,7 @@ t_cluster *t_etcd_start(const t_etcd_options *options) {
   cluster->node_count = options && options->nodes > 0 ? options->nodes : 1;
   T_FATAL(cluster->node_count <= t_etcd_nodes_max);
   cluster->args = options ? options->args : NULL;
+  if (options && options->pki) take_tls(cluster, options);
   remember(cluster);
   cluster->sweeper = start_sweeper(cluster);
   /* Another program may take a port between the choice and the start: then it is tried anew. */

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "support/pki.h"
 #include "support/t.h"
 
 enum { t_etcd_nodes_max = 5 };
@@ -19,6 +20,9 @@ typedef struct t_cluster t_cluster;
 typedef struct t_etcd_options {
   int nodes;               /* 0 means 1 */
   const char *const *args; /* more arguments of etcd, up to a NULL; may be NULL */
+  t_pki *pki;              /* NULL: plain; else clients are spoken to with TLS by NAME.pem, .key */
+  const char *certificate; /* NAME; NULL: "server", which is issued if need be */
+  bool client_auth;        /* only clients with a certificate of ca.pem are served */
 } t_etcd_options;
 
 /* Starts servers and waits until they are healthy. `options` may be NULL. */
@@ -28,7 +32,7 @@ t_cluster *t_etcd(void);
 /* Ends the servers and removes their directory. */
 void t_etcd_stop(t_cluster *cluster);
 
-/* "127.0.0.1:port" of a node, lives as long as the cluster. */
+/* "127.0.0.1:port", or "https://127.0.0.1:port", of a node; lives as long as the cluster. */
 const char *t_etcd_endpoint(const t_cluster *cluster, int node);
 int t_etcd_port(const t_cluster *cluster, int node);
 pid_t t_etcd_pid(const t_cluster *cluster, int node);

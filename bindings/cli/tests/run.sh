@@ -461,6 +461,44 @@ case_nobody_there_exits_3() {
     expect 0 coord --endpoints "$dead,$COORD_ENDPOINTS" put k v
 }
 
+# The commands of the guide's section on TLS, as they are printed, and then what else the flags can meet.
+case_tls() {
+  local guide=${here%/bindings/*}/docs/GUIDE.md
+  mkdir "$work/tls" && sed -n '/^## TLS/,/^## /p' "$guide" | sed -n '/^```sh/,/^```/p' | sed '/^```/d' >"$work/tls/commands"
+  [ -s "$work/tls/commands" ] || fail "the guide has no commands for TLS" || return
+  # Its own last line stops the server; the checks come before that.
+  {
+    echo "trap 'kill \$server' EXIT"
+    grep -v '^kill' "$work/tls/commands"
+    cat <<-END
+	set +e
+	echo --- >>results
+	ca="--cacert ca.pem" id="--cert client.pem --key client.key"
+	check() { local want=\$1 got=0; shift; "\$@" >out 2>&1 || got=\$?; echo "\$want \$got \$(tr '\n' ' ' <out)" >>results; }
+	check 0 coord get hello \$ca \$id
+	check 0 coord status \$ca \$id
+	check 0 coord get hello --insecure-skip-tls-verify \$id
+	check 0 coord get hello --option tls.ca=ca.pem --option tls.cert=client.pem --option tls.key=client.key
+	check 3 coord get hello \$id
+	check 3 coord get hello \$ca
+	check 3 coord --endpoints 127.0.0.1:12379 get hello
+	check 2 coord get hello --cacert none.pem
+	check 2 coord get hello --cacert ca.pem --cert client.pem --key server.key
+	check 2 coord get hello --cacert=
+	exit 0
+END
+  } >"$work/tls/all"
+  (cd "$work/tls" && timeout 60 bash -euo pipefail all) >"$work/out" 2>"$work/err" </dev/null ||
+    fail "the guide's commands fail: $(cat "$work/err")" || return
+  [[ $(cat "$work/out") == *world* ]] || fail "the guide's commands print $(cat "$work/out")" || return
+  local want got text
+  while read -r want got text; do
+    [ "$want" = --- ] || [ "$want" = "$got" ] || fail "exit code $got, not $want, with \"$text\"" || return
+  done <"$work/tls/results"
+  [ "$(wc -l <"$work/tls/results")" = 11 ] || fail "checks are missing"
+  grep -q '(TLS)' "$work/tls/results" || fail "no message says TLS"
+}
+
 case_silent_server_times_out() {
   local port begin=$SECONDS
   command -v python3 >/dev/null || return 0

@@ -27,6 +27,7 @@ static void free_client(coord_client *c) {
   coord__rpc_free(&c->rpc);
   coord__namespace_free(&c->ns);
   coord__auth_free(&c->auth);
+  coord__tls_release(c->tls);
   coord__map_free(&c->tasks);
   coord__stats_free(&c->stats);
   coord__log_free(&c->log);
@@ -203,13 +204,39 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
-/* Until connections can be made with TLS. */
-static coord_code refuse_tls(const coord__endpoints *endpoints, coord_error **err) {
-  if (!endpoints->items[0].tls) return COORD_OK;
-  return coord__fail(err, COORD_UNSUPPORTED,
-                     "option endpoints: \"https://%s\" asks for TLS, which this version does not "
-                     "speak",
-                     endpoints->items[0].name);
+static bool uses_tls(const coord__endpoints *endpoints) {
+  for (size_t i = 0; i < endpoints->count; i++) {
+    if (endpoints->items[i].tls) return true;
+  }
+  return false;
+}
+
+static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoints,
+                                coord_error **err) {
+  const coord_options *o = c->options;
+  coord__tls_config config = {
+      .ca = coord__options_text(o, COORD__OPTION_TLS_CA),
+      .cert = coord__options_text(o, COORD__OPTION_TLS_CERT),
+      .key = coord__options_text(o, COORD__OPTION_TLS_KEY),
+      .key_password = coord__options_text(o, COORD__OPTION_TLS_KEY_PASSWORD),
+      .server_name = coord__options_text(o, COORD__OPTION_TLS_SERVER_NAME),
+      .min_version = 2 + coord__options_choice(o, COORD__OPTION_TLS_MIN_VERSION),
+      .verify = coord__options_bool(o, COORD__OPTION_TLS_VERIFY)};
+  c->tls = coord__tls_new(&config);
+  if (c->tls == NULL) return coord__no_memory(err);
+  bool has_files = config.ca[0] != '\0' || config.cert[0] != '\0' || config.key[0] != '\0';
+  bool used = uses_tls(endpoints);
+  if (used && !config.verify) {
+    coord__log_at(&c->log, COORD_LOG_WARN,
+                  "option tls.verify is false: whoever is on the way can pose as the server, and "
+                  "read and change everything");
+  }
+  if (has_files && !used) {
+    coord__log_at(&c->log, COORD_LOG_WARN,
+                  "the files of tls.ca, tls.cert and tls.key are not used: no endpoint begins with "
+                  "https://");
+  }
+  return has_files || used ? coord__tls_load(c->tls, COORD_INVALID, err) : COORD_OK;
 }
 
 /* A login is worth waiting for longer than a hasty call. */
@@ -237,7 +264,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
   code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
                                 err);
   if (code != COORD_OK) return code;
-  code = refuse_tls(&config.endpoints, err);
+  code = configure_tls(c, &config.endpoints, err);
   if (code != COORD_OK) {
     coord__endpoints_free(&config.endpoints);
     return code;
@@ -245,6 +272,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
   config.link = (coord__link_config){
       .loop = c->loop,
       .proxy = coord__options_text(o, COORD__OPTION_PROXY),
+      .tls = c->tls,
       .connect_timeout_ms = number(c, COORD__OPTION_CONNECT_TIMEOUT_MS),
       .tcp_user_timeout_ms = (int)number(c, COORD__OPTION_TCP_USER_TIMEOUT_MS),
       .stream_window_bytes = (int32_t)number(c, COORD__OPTION_HTTP2_STREAM_WINDOW_BYTES),

@@ -28,6 +28,7 @@ struct coord_client {
   coord__log log;
   coord__stats stats;
   coord_options *options;
+  coord__tls *tls;
   coord__job end_job;
   coord__job connect_job;
   /* I/O thread only. */

@@ -78,8 +78,9 @@ static void on_deadline(coord__timer *timer) {
   char why[400];
   snprintf(why, sizeof why, "no endpoint could be reached before the deadline; last: %s",
            ch->last_why);
-  coord__call_end(call, ch->last_code == COORD_NO_MEMORY ? COORD_NO_MEMORY : COORD_UNAVAILABLE,
-                  why);
+  bool is_plain =
+      ch->last_code == COORD_TLS || ch->last_code == COORD_AUTH || ch->last_code == COORD_NO_MEMORY;
+  coord__call_end(call, is_plain ? ch->last_code : COORD_UNAVAILABLE, why);
 }
 
 /* Enough for the longest pause. */

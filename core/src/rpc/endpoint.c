@@ -12,7 +12,8 @@
 enum { DEFAULT_PORT = 2379, LONGEST_NAME = 255 };
 
 static const char *const expected =
-    "expected host:port, [IPv6]:port, http://host:port, https://host:port or unix:///path";
+    "expected host:port, [IPv6]:port, http://host:port, https://host:port, unix:///path or "
+    "unixs:///path";
 
 typedef struct text {
   const char *p;
@@ -126,11 +127,13 @@ static coord_code parse_tcp(text item, text rest, coord__endpoint *out, coord_er
   if (port.n > 0 && !parse_port(skip(port, 1), &out->port)) {
     return refuse(err, item, "has a port that is not 1 to 65535");
   }
-  char name[LONGEST_NAME + 16];
-  snprintf(name, sizeof name, bracketed ? "[%.*s]:%d" : "%.*s:%d", (int)host.n, host.p, out->port);
+  char name[LONGEST_NAME + 24];
+  int scheme = snprintf(name, sizeof name, "%s", out->tls ? "https://" : "");
+  snprintf(name + scheme, sizeof name - (size_t)scheme, bracketed ? "[%.*s]:%d" : "%.*s:%d",
+           (int)host.n, host.p, out->port);
   out->host = copy(host);
   out->name = coord__strdup(name);
-  out->authority = coord__strdup(name);
+  out->authority = coord__strdup(name + scheme);
   return COORD_OK;
 }
 
@@ -138,10 +141,12 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
   if (item.n == 0) return refuse(err, item, "is empty");
   if (memchr(item.p, '\0', item.n) != NULL) return refuse(err, item, "holds a NUL byte");
   coord_code code;
+  out->tls = starts_with(item, "https:") || starts_with(item, "unixs:");
   if (starts_with(item, "unix:")) {
     code = parse_unix(item, skip(item, 5), out, err);
+  } else if (starts_with(item, "unixs:")) {
+    code = parse_unix(item, skip(item, 6), out, err);
   } else if (starts_with(item, "https://")) {
-    out->tls = true;
     code = parse_tcp(item, skip(item, 8), out, err);
   } else if (starts_with(item, "http://")) {
     code = parse_tcp(item, skip(item, 7), out, err);

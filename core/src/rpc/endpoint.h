@@ -8,12 +8,13 @@
 #include "coord/base.h"
 
 typedef struct coord__endpoint {
-  char *name; /* as messages show it: "127.0.0.1:2379", "unix:///run/etcd.sock" */
+  char
+      *name; /* as messages show it: "127.0.0.1:2379", "https://db:2379", "unix:///run/etcd.sock" */
   char *host; /* without brackets; NULL for a unix socket */
   int port;
   char *unix_path; /* NULL: TCP */
   char *authority; /* for the HTTP header */
-  bool tls;        /* https:// */
+  bool tls;
 } coord__endpoint;
 
 typedef struct coord__endpoints {

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "rpc/endpoint.h"
 #include "rpc/method.h"
 
@@ -61,6 +62,7 @@ typedef struct coord__link_config {
   coord__loop *loop;
   const coord__endpoint *endpoint; /* outlives the link */
   const char *proxy;               /* outlives the link; "" none */
+  coord__tls *tls;                 /* for endpoints with TLS; outlives the link */
   int64_t connect_timeout_ms;
   int tcp_user_timeout_ms;
   int32_t stream_window_bytes;

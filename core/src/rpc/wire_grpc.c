@@ -291,7 +291,7 @@ static bool submit(coord__exchange *x, const coord__method *method, const char *
   char timeout[16];
   nghttp2_nv headers[10] = {
       FIXED(":method", "POST"),
-      FIXED(":scheme", "http"),
+      FIXED(":scheme", "http"), /* or https, below */
       NV(":path", path, strlen(path), NGHTTP2_NV_FLAG_NO_COPY_VALUE),
       NV(":authority", authority, strlen(authority), NGHTTP2_NV_FLAG_NO_COPY_VALUE),
       FIXED("content-type", "application/grpc"),
@@ -299,6 +299,7 @@ static bool submit(coord__exchange *x, const coord__method *method, const char *
       FIXED("user-agent", "coord-c"),
   };
   size_t n = 7;
+  if (l->config.endpoint->tls) headers[1] = (nghttp2_nv)FIXED(":scheme", "https");
   if (deadline_ns != 0) {
     size_t len = coord__grpc_timeout(timeout, deadline_ns - coord__loop_now_ns(l->config.loop));
     headers[n++] = (nghttp2_nv)NV("grpc-timeout", timeout, len, 0);
@@ -476,6 +477,7 @@ static coord__link *grpc_link_open(const coord__link_config *config,
                                .port = config->endpoint->port,
                                .unix_path = config->endpoint->unix_path,
                                .proxy = config->proxy,
+                               .tls = config->endpoint->tls ? config->tls : NULL,
                                .timeout_ms = config->connect_timeout_ms,
                                .tcp_user_timeout_ms = config->tcp_user_timeout_ms};
   l->dial = coord__dial_start(config->loop, &target, dialed, l);
