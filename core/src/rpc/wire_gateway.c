@@ -496,6 +496,7 @@ static bool send_watch(coord__exchange *x, const uint8_t *message, size_t len) {
   return ok;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): as the seam has it */
 static bool gateway_send(coord__wire_stream *stream, uint8_t *frame, size_t len, bool last) {
   coord__exchange *x = stream->exchange;
   const uint8_t *message = frame + COORD__FRAME_HEADROOM;
