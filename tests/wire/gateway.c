@@ -325,6 +325,19 @@ static void pause_holds_the_server_up(void) {
   stop();
 }
 
+static void watch_begun_in_a_pause_waits(void) {
+  static const t_rule rules[] = {{.json = CREATED, .repeat = 100000, .stays_open = true}};
+  duplex d = {.pause_on_open = true};
+  start(rules, 1);
+  open_stream(&d, COORD__METHOD_WATCH);
+  send_watch(&d, 1, 0);
+  T_TRUE(!t_wait_until(have, &(wanted){&d, 1}, 100));
+  duplex_resume(&d);
+  wait_for(&d, 100000);
+  duplex_end(&d);
+  stop();
+}
+
 static void stream_may_be_ended_from_within_a_message(void) {
   static const t_rule rules[] = {{.method = "Watch", .json = CREATED, .repeat = 10}, {0}};
   for (size_t i = 1; i <= 10; i++) {
@@ -420,7 +433,7 @@ T_MAIN(T_CASE(headers_are_those_of_the_gateway), T_CASE(calls_one_by_one_share_a
        T_CASE(streams_end_as_the_server_says),
        T_CASE(watch_that_is_cancelled_is_told_and_leaves_its_connection),
        T_CASE(watch_that_the_server_cancels_leaves_the_others), T_CASE(pause_holds_the_server_up),
-       T_CASE(stream_may_be_ended_from_within_a_message),
+       T_CASE(watch_begun_in_a_pause_waits), T_CASE(stream_may_be_ended_from_within_a_message),
        T_CASE(message_over_the_limit_ends_its_stream),
        T_CASE(keepalives_are_requests_of_their_own_on_few_connections),
        T_CASE(method_that_the_gateway_lacks_is_unsupported),

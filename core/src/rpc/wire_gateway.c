@@ -211,6 +211,8 @@ static bool start_post(post *p) {
   if (!coord__http_start(x->owner->http, &p->request)) return false;
   coord__list_append(&x->posts, &p->link);
   x->busy++;
+  p->look = x->paused;
+  coord__http_pause(&p->request, x->paused);
   return true;
 }
 
