@@ -302,6 +302,12 @@ static void watch_that_the_server_cancels_leaves_the_others(void) {
   stop();
 }
 
+static void go_on(void *arg) {
+  duplex *d = arg;
+  d->pause_on_message = false;
+  coord__stream_pause(&d->stream, false);
+}
+
 static void pause_holds_the_server_up(void) {
   static char lines[40000];
   size_t used = 0;
@@ -317,8 +323,7 @@ static void pause_holds_the_server_up(void) {
     T_TRUE(!t_wait_until(have, &(wanted){&d, i + 1}, 50));
     duplex_resume(&d);
   }
-  d.pause_on_message = false;
-  duplex_resume(&d);
+  duplex_on_loop(client, go_on, &d);
   wait_for(&d, count * 500);
   T_INT(atomic_load(&d.messages), count * 500);
   duplex_end(&d);
