@@ -302,6 +302,12 @@ static void watch_that_the_server_cancels_leaves_the_others(void) {
   stop();
 }
 
+static void go_on(void *arg) {
+  duplex *d = arg;
+  d->pause_on_message = false;
+  coord__stream_pause(&d->stream, false);
+}
+
 static void pause_holds_the_server_up(void) {
   static char lines[40000];
   size_t used = 0;
@@ -317,10 +323,22 @@ static void pause_holds_the_server_up(void) {
     T_TRUE(!t_wait_until(have, &(wanted){&d, i + 1}, 50));
     duplex_resume(&d);
   }
-  d.pause_on_message = false;
-  duplex_resume(&d);
+  duplex_on_loop(client, go_on, &d);
   wait_for(&d, count * 500);
   T_INT(atomic_load(&d.messages), count * 500);
+  duplex_end(&d);
+  stop();
+}
+
+static void watch_begun_in_a_pause_waits(void) {
+  static const t_rule rules[] = {{.json = CREATED, .repeat = 100000, .stays_open = true}};
+  duplex d = {.pause_on_open = true};
+  start(rules, 1);
+  open_stream(&d, COORD__METHOD_WATCH);
+  send_watch(&d, 1, 0);
+  T_TRUE(!t_wait_until(have, &(wanted){&d, 1}, 100));
+  duplex_resume(&d);
+  wait_for(&d, 100000);
   duplex_end(&d);
   stop();
 }
@@ -420,7 +438,7 @@ T_MAIN(T_CASE(headers_are_those_of_the_gateway), T_CASE(calls_one_by_one_share_a
        T_CASE(streams_end_as_the_server_says),
        T_CASE(watch_that_is_cancelled_is_told_and_leaves_its_connection),
        T_CASE(watch_that_the_server_cancels_leaves_the_others), T_CASE(pause_holds_the_server_up),
-       T_CASE(stream_may_be_ended_from_within_a_message),
+       T_CASE(watch_begun_in_a_pause_waits), T_CASE(stream_may_be_ended_from_within_a_message),
        T_CASE(message_over_the_limit_ends_its_stream),
        T_CASE(keepalives_are_requests_of_their_own_on_few_connections),
        T_CASE(method_that_the_gateway_lacks_is_unsupported),

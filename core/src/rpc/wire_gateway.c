@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "etcd.pb-c.h"
 #include "net/http.h"
 #include "rpc/gateway.h"
 #include "rpc/grpc.h"
@@ -212,6 +211,8 @@ static bool start_post(post *p) {
   if (!coord__http_start(x->owner->http, &p->request)) return false;
   coord__list_append(&x->posts, &p->link);
   x->busy++;
+  p->look = x->paused;
+  coord__http_pause(&p->request, x->paused);
   return true;
 }
 
@@ -431,21 +432,40 @@ static post *find_watch(coord__exchange *x, int64_t id) {
   return NULL;
 }
 
-static bool create_watch(coord__exchange *x, Etcdserverpb__WatchRequest *request) {
-  Etcdserverpb__WatchCreateRequest *create = request->create_request;
-  if (create->watch_id == 0) {
-    while (find_watch(x, x->next_watch) != NULL) x->next_watch++;
-    create->watch_id = x->next_watch++;
+/* A message in a message of requests to watch, NULL when it is not the one chosen there. */
+static ProtobufCMessage *chosen(const ProtobufCMessage *m, const char *name) {
+  const ProtobufCFieldDescriptor *f =
+      protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+  const char *at = (const char *)m;
+  if (f == NULL || *(const uint32_t *)(const void *)(at + f->quantifier_offset) != f->id) {
+    return NULL;
   }
-  size_t len = etcdserverpb__watch_request__get_packed_size(request);
-  uint8_t *bytes = coord__malloc(len > 0 ? len : 1);
+  return *(ProtobufCMessage *const *)(const void *)(at + f->offset);
+}
+
+static int64_t *watch_id_of(ProtobufCMessage *m) {
+  const ProtobufCFieldDescriptor *f =
+      protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "watch_id");
+  return (int64_t *)(void *)((char *)m + f->offset);
+}
+
+static bool create_watch(coord__exchange *x, const ProtobufCMessage *request,
+                         ProtobufCMessage *create) {
+  int64_t *id = watch_id_of(create);
+  if (*id == 0) {
+    while (find_watch(x, x->next_watch) != NULL) x->next_watch++;
+    *id = x->next_watch++;
+  }
+  size_t len = protobuf_c_message_get_packed_size(request);
+  uint8_t *bytes = coord__malloc(len);
   if (bytes == NULL) return false;
-  etcdserverpb__watch_request__pack(request, bytes);
-  bool ok = queue_message(x, bytes, len, create->watch_id);
+  protobuf_c_message_pack(request, bytes);
+  bool ok = queue_message(x, bytes, len, *id);
   coord__free(bytes);
   return ok;
 }
 
+/* Its owner is told from the loop, not from within. */
 static void cancel_watch(coord__exchange *x, int64_t id) {
   post *p = find_watch(x, id);
   if (p == NULL) return;
@@ -464,26 +484,21 @@ static void give_back(void *data, void *p) {
   coord__free(p);
 }
 
+/* A request for progress is passed over: of other watches than its own it would tell nothing true. */
 static bool send_watch(coord__exchange *x, const uint8_t *message, size_t len) {
   ProtobufCAllocator allocator = {take, give_back, NULL};
-  Etcdserverpb__WatchRequest *request =
-      etcdserverpb__watch_request__unpack(&allocator, len, message);
+  ProtobufCMessage *request =
+      protobuf_c_message_unpack(x->duplex->method->request, &allocator, len, message);
   if (request == NULL) return false;
-  bool ok = true;
-  switch (request->request_union_case) {
-    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST:
-      ok = create_watch(x, request);
-      break;
-    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST:
-      cancel_watch(x, request->cancel_request->watch_id);
-      break;
-    default: /* progress of other watches than those of this request would tell nothing true */
-      break;
-  }
-  etcdserverpb__watch_request__free_unpacked(request, &allocator);
+  ProtobufCMessage *create = chosen(request, "create_request");
+  ProtobufCMessage *cancel = chosen(request, "cancel_request");
+  bool ok = create == NULL || create_watch(x, request, create);
+  if (cancel != NULL) cancel_watch(x, *watch_id_of(cancel));
+  protobuf_c_message_free_unpacked(request, &allocator);
   return ok;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): as the seam has it */
 static bool gateway_send(coord__wire_stream *stream, uint8_t *frame, size_t len, bool last) {
   coord__exchange *x = stream->exchange;
   const uint8_t *message = frame + COORD__FRAME_HEADROOM;
@@ -499,7 +514,8 @@ static bool gateway_open(coord__link *link, coord__wire_stream *stream) {
   coord__exchange *x = new_exchange(l);
   if (x == NULL) return false;
   x->duplex = stream;
-  x->is_watch = stream->method->request == &etcdserverpb__watch_request__descriptor;
+  x->is_watch = protobuf_c_message_descriptor_get_field_by_name(stream->method->request,
+                                                                "create_request") != NULL;
   x->unsupported = stream->method->gateway_path == NULL;
   if (x->unsupported) later(x);
   stream->exchange = x;
