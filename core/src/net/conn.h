@@ -20,6 +20,7 @@ typedef struct coord__conn coord__conn;
 /* One implementation per carrier: plain sockets here, TLS in conn_tls.c. */
 typedef struct coord__conn_ops {
   coord__io_status (*recv)(coord__conn *conn, void *p, size_t n, size_t *got);
+  /* n 0: only what the carrier holds back itself, see wants_out. */
   coord__io_status (*send)(coord__conn *conn, const void *p, size_t n, size_t *sent);
   /* More can be read, whatever the descriptor says. */
   bool (*pending)(const coord__conn *conn);
@@ -33,9 +34,9 @@ struct coord__conn {
   void *owner;  /* and this */
   coord__fd_entry fd_entry;
   bool is_tls;
-  bool recv_wants_out; /* to read, wait until the descriptor takes bytes */
-  bool send_wants_in;  /* the reverse */
-  coord_code code;     /* of a failure, with why; "": errno tells */
+  bool wants_out;     /* holds bytes back until the descriptor takes more */
+  bool send_wants_in; /* sends no more before something was read */
+  coord_code code;    /* of a failure, with why; "": errno tells */
   char why[200];
 };
 

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "net/tls_fault.h"
 
-enum { FIRST_BYTES = 8, LONGEST_HOST = 256 };
+enum { FIRST_BYTES = 8, LONGEST_HOST = 256, RECORD_BYTES = 16384 };
 
 typedef struct tls_conn {
   coord__conn base;
@@ -27,11 +28,13 @@ typedef struct tls_conn {
   size_t received; /* bytes of the socket so far */
   size_t awaited;  /* and when the handshake was over for us; 0: before that */
   bool established;
-  bool asked_for_one;     /* the server wants a certificate of ours */
-  bool has_more;          /* it stopped reading because there was no room */
-  bool got_end;           /* the peer has closed */
-  int read_error;         /* of the socket, once it has failed */
-  int write_error;        /* likewise */
+  bool asked_for_one; /* the server wants a certificate of ours */
+  bool has_more;      /* it stopped reading because there was no room */
+  bool got_end;       /* the peer has closed */
+  int read_error;     /* of the socket, once it has failed */
+  int write_error;    /* likewise */
+  coord__buf out;     /* bytes that the socket did not take yet, from out_sent on */
+  size_t out_sent;
   coord__io_status ended; /* COORD__IO_OK: not yet */
 } tls_conn;
 
@@ -70,19 +73,47 @@ static int bio_read(BIO *bio, char *p, int n) {
   return -1;
 }
 
-/* A socket that is gone for writing looks full: the peer may have said why, in an alert that is still
- * to be read, and OpenSSL reads no more once a write has failed. */
+/* How much the socket takes now. One that is gone takes all, and write_error says so: the peer may
+ * have told why, in an alert that is still to be read. */
+static size_t write_now(tls_conn *c, const void *p, size_t n) {
+  ssize_t r;
+  if (c->write_error != 0) return n;
+  do {
+    r = send(c->base.io.fd, p, n, MSG_NOSIGNAL);
+  } while (r < 0 && errno == EINTR);
+  if (r >= 0) return (size_t)r;
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+  c->write_error = errno;
+  return n;
+}
+
+/* True when nothing is held back any more. */
+static bool flush(tls_conn *c) {
+  while (c->out_sent < c->out.len) {
+    size_t n = write_now(c, c->out.data + c->out_sent, c->out.len - c->out_sent);
+    if (n == 0) return false;
+    c->out_sent += n;
+  }
+  if (c->out.cap > 0) coord__buf_free(&c->out);
+  c->out_sent = 0;
+  c->base.wants_out = false;
+  return true;
+}
+
+/* Takes everything: OpenSSL does not bear it that new keys are asked for, which it wants to answer
+ * from within a read, while a record of ours waits for the socket. tls_send sees to it that what is
+ * held back stays little more than one record. */
 static int bio_write(BIO *bio, const char *p, int n) {
   tls_conn *c = conn_of(bio);
-  ssize_t r;
   BIO_clear_retry_flags(bio);
-  do {
-    r = send(c->base.io.fd, p, (size_t)n, MSG_NOSIGNAL);
-  } while (r < 0 && errno == EINTR);
-  if (r >= 0) return (int)r;
-  if (errno != EAGAIN && errno != EWOULDBLOCK) c->write_error = errno;
-  BIO_set_retry_write(bio);
-  return -1;
+  size_t sent = flush(c) ? write_now(c, p, (size_t)n) : 0;
+  if (sent == (size_t)n) return n;
+  if (!coord__buf_append(&c->out, p + sent, (size_t)n - sent)) {
+    c->write_error = ENOMEM;
+    return -1;
+  }
+  c->base.wants_out = true;
+  return n;
 }
 
 static long bio_ctrl(BIO *bio, int what, long number, void *p) {
@@ -138,14 +169,10 @@ static coord__io_status fail(tls_conn *c) {
 
 /* ---- reading and writing ---- */
 
-/* What a call of OpenSSL that did not succeed means. `wants`: set when it waits for the other
- * direction than its own, which is `own`. */
-static coord__io_status what_now(tls_conn *c, int result, int own, bool *wants) {
+/* What a call of OpenSSL that did not succeed means. It never waits for the socket to take bytes. */
+static coord__io_status what_now(tls_conn *c, int result) {
   int error = SSL_get_error(c->ssl, result);
-  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-    *wants = error != own;
-    return COORD__IO_AGAIN;
-  }
+  if (error == SSL_ERROR_WANT_READ) return COORD__IO_AGAIN;
   if (error == SSL_ERROR_ZERO_RETURN) {
     c->ended = COORD__IO_END;
     return COORD__IO_END;
@@ -157,7 +184,6 @@ static coord__io_status tls_recv(coord__conn *conn, void *p, size_t n, size_t *g
   tls_conn *c = (tls_conn *)conn;
   size_t total = 0;
   c->has_more = false;
-  conn->recv_wants_out = false;
   if (c->ended != COORD__IO_OK) return c->ended;
   coord__io_status status = COORD__IO_OK;
   while (total < n) {
@@ -168,11 +194,11 @@ static coord__io_status tls_recv(coord__conn *conn, void *p, size_t n, size_t *g
       total += r;
       continue;
     }
-    status = what_now(c, result, SSL_ERROR_WANT_READ, &conn->recv_wants_out);
+    status = what_now(c, result);
     break;
   }
   c->has_more = total == n;
-  /* The socket took no more bytes a while ago, and now there is nothing more to read either. */
+  /* The socket is gone for writing, and now there is nothing more to read either. */
   if (status == COORD__IO_AGAIN && c->write_error != 0) status = fail(c);
   if (total == 0) return status;
   *got = total; /* an end that came behind it is told the next time */
@@ -183,10 +209,17 @@ static coord__io_status tls_send(coord__conn *conn, const void *p, size_t n, siz
   tls_conn *c = (tls_conn *)conn;
   conn->send_wants_in = false;
   if (c->ended == COORD__IO_FAILED) return COORD__IO_FAILED;
-  ERR_clear_error();
-  int result = SSL_write_ex(c->ssl, p, n, sent);
-  if (result == 1) return COORD__IO_OK;
-  return what_now(c, result, SSL_ERROR_WANT_WRITE, &conn->send_wants_in);
+  if (!flush(c)) return COORD__IO_AGAIN;
+  coord__io_status status = n == 0 ? COORD__IO_OK : COORD__IO_AGAIN;
+  if (n > 0 && c->write_error == 0) {
+    ERR_clear_error();
+    int result = SSL_write_ex(c->ssl, p, n > RECORD_BYTES ? RECORD_BYTES : n, sent);
+    status = result == 1 ? COORD__IO_OK : what_now(c, result);
+  }
+  /* Either the socket is gone, which reading will tell better, or a message of the handshake has come
+   * in half. */
+  conn->send_wants_in = status == COORD__IO_AGAIN;
+  return status;
 }
 
 static bool tls_pending(const coord__conn *conn) {
@@ -201,6 +234,7 @@ static void tls_close(coord__conn *conn) {
   SSL_free(c->ssl);
   ERR_clear_error();
   coord__tls_release(c->tls);
+  coord__buf_free(&c->out);
   close(conn->io.fd);
 }
 
@@ -298,23 +332,25 @@ static coord__io_status check_protocol(tls_conn *c) {
   return fail(c);
 }
 
+/* What to wait for while the handshake goes on. */
+static coord__io_status wait_for_peer(tls_conn *c, uint32_t *events) {
+  *events = EPOLLIN;
+  if (!flush(c)) *events |= EPOLLOUT;
+  return c->write_error == 0 ? COORD__IO_AGAIN : fail(c);
+}
+
 /* With TLS 1.3 the server looks at our certificate when the handshake is over for us already. What is
  * sent to a server that refuses it can cost us its alert: it resets the connection then. */
 static coord__io_status await_verdict(tls_conn *c, uint32_t *events) {
   char byte;
   size_t n;
-  bool wants_out = false;
   if (!c->asked_for_one || SSL_version(c->ssl) < TLS1_3_VERSION) return COORD__IO_OK;
   if (c->awaited == 0) c->awaited = c->received;
   ERR_clear_error();
   int result = SSL_peek_ex(c->ssl, &byte, 1, &n);
-  coord__io_status status = COORD__IO_OK;
-  if (result != 1) status = what_now(c, result, SSL_ERROR_WANT_READ, &wants_out);
+  coord__io_status status = result == 1 ? COORD__IO_OK : what_now(c, result);
   if (status == COORD__IO_FAILED) return status;
-  if (status == COORD__IO_AGAIN && c->received == c->awaited) {
-    *events = wants_out ? EPOLLOUT : EPOLLIN;
-    return COORD__IO_AGAIN;
-  }
+  if (status == COORD__IO_AGAIN && c->received == c->awaited) return wait_for_peer(c, events);
   return COORD__IO_OK;
 }
 
@@ -324,18 +360,14 @@ bool coord__conn_tls_may_be_used(const coord__conn *conn) {
 
 coord__io_status coord__conn_tls_shake(coord__conn *conn, uint32_t *events) {
   tls_conn *c = (tls_conn *)conn;
+  flush(c);
   if (c->awaited != 0) return await_verdict(c, events);
   ERR_clear_error();
   int result = SSL_do_handshake(c->ssl);
-  if (result == 1) {
-    c->established = true;
-    c->has_more = true; /* perhaps: more than the handshake may have come */
-    coord__io_status status = check_protocol(c);
-    return status == COORD__IO_OK ? await_verdict(c, events) : status;
-  }
-  bool wants_out = false;
-  coord__io_status status = what_now(c, result, SSL_ERROR_WANT_READ, &wants_out);
-  *events = wants_out ? EPOLLOUT : EPOLLIN;
-  if (status == COORD__IO_AGAIN && c->write_error == 0) return status;
-  return status == COORD__IO_FAILED ? status : fail(c);
+  coord__io_status status = result == 1 ? check_protocol(c) : what_now(c, result);
+  if (status == COORD__IO_AGAIN) return wait_for_peer(c, events);
+  if (status != COORD__IO_OK) return COORD__IO_FAILED;
+  c->established = true;
+  c->has_more = true; /* perhaps: more than the handshake may have come */
+  return await_verdict(c, events);
 }

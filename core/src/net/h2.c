@@ -192,8 +192,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *d
 
 static void update_interest(coord__h2 *h) {
   uint32_t events = EPOLLIN;
+  if (h->conn->wants_out) events |= EPOLLOUT;
   if (h->out_sent < h->out.len && !h->conn->send_wants_in) events |= EPOLLOUT;
-  if (h->conn->recv_wants_out) events |= EPOLLOUT;
   if (!coord__io_set(h->loop, &h->conn->io, events)) {
     lose(h, COORD_EXHAUSTED, "the connection cannot be watched");
   }
@@ -201,7 +201,7 @@ static void update_interest(coord__h2 *h) {
 
 /* Hand what waits to the socket. False when it is lost. */
 static bool send_out(coord__h2 *h) {
-  while (h->out_sent < h->out.len) {
+  while (h->out_sent < h->out.len || h->conn->wants_out) {
     size_t n = 0;
     coord__io_status status =
         h->conn->ops->send(h->conn, h->out.data + h->out_sent, h->out.len - h->out_sent, &n);
@@ -263,7 +263,7 @@ static void lose_stranger(coord__h2 *h) {
 
 static void flush_session(coord__h2 *h) {
   for (;;) {
-    if (h->out.len > 0) {
+    if (h->out.len > 0 || h->conn->wants_out) {
       if (!send_out(h)) return;
       if (h->out.len > 0) break; /* the socket is full */
     }
@@ -369,7 +369,7 @@ static void read_some(coord__h2 *h) {
 
 static void on_io(coord__io *io, uint32_t events) {
   coord__h2 *h = COORD__CONTAINER(io, coord__conn, io)->owner;
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || h->conn->recv_wants_out) read_some(h);
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read_some(h);
   coord__loop_defer(h->loop, &h->flush);
 }
 
