@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "password.h"
 #include "report.h"
 
 static int set_option(coord_options *options, const char *what, const char *name,
@@ -49,6 +50,34 @@ static int bound_connect(coord_options *options, const struct args *args, int32_
   return set_option(options, "--timeout", "connect.timeout.ms", text);
 }
 
+/* The user of --user or the environment, and the password that belongs to it. */
+static int set_user(coord_options *options, const struct args *args) {
+  static const char *const variables[] = {"COORD_PASSWORD", "ETCDCTL_PASSWORD", NULL};
+  const char *user = args_text(args, "--user");
+  if (user != NULL && *user == '\0') {
+    return usage_error(args->verb->name, "--user is empty; leave it out to be nobody");
+  }
+  if (user == NULL && !was_set(args, "username")) user = getenv("COORD_USERNAME");
+  if (user == NULL || *user == '\0') {
+    if (!args_has(args, "--password-file")) return CLI_FINE;
+    if (!was_set(args, "username")) {
+      return usage_error(args->verb->name, "--password-file needs --user, whose password it is");
+    }
+  }
+  int exit_code = CLI_FINE;
+  if (user != NULL && *user != '\0') exit_code = set_option(options, "--user", "username", user);
+  if (exit_code != CLI_FINE || was_set(args, "password")) return exit_code;
+  char prompt[128];
+  struct bytes password = {0};
+  snprintf(prompt, sizeof prompt, "Password of %.80s: ", user != NULL ? user : "the user");
+  if (!password_read(args, "--password-file", variables, prompt, false, &password)) {
+    return CLI_USAGE;
+  }
+  exit_code = set_option(options, "password", "password", password.data);
+  password_free(&password);
+  return exit_code;
+}
+
 int session_options(const struct args *args, coord_options **out) {
   int32_t timeout_ms = 0;
   if (!args_duration(args, "--timeout", &timeout_ms)) return CLI_USAGE;
@@ -76,6 +105,7 @@ int session_options(const struct args *args, coord_options **out) {
   } else if (exit_code == CLI_FINE && endpoints != NULL) {
     exit_code = set_option(options, "--endpoints", "endpoints", endpoints);
   }
+  if (exit_code == CLI_FINE) exit_code = set_user(options, args);
   if (exit_code == CLI_FINE) exit_code = bound_connect(options, args, timeout_ms);
   if (exit_code == CLI_FINE) {
     *out = options;
