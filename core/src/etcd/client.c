@@ -202,9 +202,6 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   return coord__dial_check_proxy(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
-/* A login is worth waiting for longer than a hasty call. */
-enum { LOGIN_LEAST_MS = 5000 };
-
 static bool make_auth(coord_client *c) {
   return coord__auth_init(&c->auth, coord__options_text(c->options, COORD__OPTION_USERNAME),
                           coord__options_text(c->options, COORD__OPTION_PASSWORD),
@@ -238,8 +235,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
   c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
-  int64_t login_ms =
-      c->request_timeout_ms > LOGIN_LEAST_MS ? c->request_timeout_ms : LOGIN_LEAST_MS;
+  /* A login is worth waiting for longer than a hasty call. */
+  int64_t login_ms = config.link.connect_timeout_ms;
+  if (login_ms < c->request_timeout_ms) login_ms = c->request_timeout_ms;
   coord__auth_bind(&c->auth, &c->rpc, &c->stats, login_ms);
   c->scan_page_keys = (int32_t)number(c, COORD__OPTION_SCAN_PAGE_KEYS);
   return COORD_OK;
