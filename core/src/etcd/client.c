@@ -239,9 +239,6 @@ static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoin
   return has_files || used ? coord__tls_load(c->tls, COORD_INVALID, err) : COORD_OK;
 }
 
-/* A login is worth waiting for longer than a hasty call. */
-enum { LOGIN_LEAST_MS = 5000 };
-
 static bool make_auth(coord_client *c) {
   return coord__auth_init(&c->auth, coord__options_text(c->options, COORD__OPTION_USERNAME),
                           coord__options_text(c->options, COORD__OPTION_PASSWORD),
@@ -287,8 +284,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
   c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
-  int64_t login_ms =
-      c->request_timeout_ms > LOGIN_LEAST_MS ? c->request_timeout_ms : LOGIN_LEAST_MS;
+  /* A login is worth waiting for longer than a hasty call. */
+  int64_t login_ms = config.link.connect_timeout_ms;
+  if (login_ms < c->request_timeout_ms) login_ms = c->request_timeout_ms;
   coord__auth_bind(&c->auth, &c->rpc, &c->stats, login_ms);
   c->scan_page_keys = (int32_t)number(c, COORD__OPTION_SCAN_PAGE_KEYS);
   return COORD_OK;
