@@ -121,7 +121,7 @@ static coord_code connect(coord_client *c, coord_error **err) {
   coord__fail(err, o.code, "no connection: %s", o.why);
   if (err != NULL && *err != NULL) {
     if (o.code == COORD_UNAVAILABLE || o.code == COORD_TIMEOUT) (*err)->flags = COORD_RETRIABLE;
-    coord__error_set_endpoint(*err, c->rpc.config.endpoints.items[0].name);
+    coord__error_set_endpoint(*err, coord__rpc_endpoints(&c->rpc)->items[0].name);
   }
   return o.code;
 }
@@ -140,16 +140,10 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
                        "http2.stream.window.bytes, which is %lld",
                        (long long)connection, (long long)stream);
   }
+  coord_code code =
+      coord__srv_check_servers(coord__options_text(o, COORD__OPTION_DNS_SERVERS), err);
+  if (code != COORD_OK) return code;
   return coord__dial_check_proxy(coord__options_text(o, COORD__OPTION_PROXY), err);
-}
-
-/* Until connections can be made with TLS. */
-static coord_code refuse_tls(const coord__endpoints *endpoints, coord_error **err) {
-  if (!endpoints->items[0].tls) return COORD_OK;
-  return coord__fail(err, COORD_UNSUPPORTED,
-                     "option endpoints: \"https://%s\" asks for TLS, which this version does not "
-                     "speak",
-                     endpoints->items[0].name);
 }
 
 static coord_code configure(coord_client *c, coord_error **err) {
@@ -165,11 +159,12 @@ static coord_code configure(coord_client *c, coord_error **err) {
   code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
                                 err);
   if (code != COORD_OK) return code;
-  code = refuse_tls(&config.endpoints, err);
+  code = coord__endpoints_check_tls(&config.endpoints, err);
   if (code != COORD_OK) {
     coord__endpoints_free(&config.endpoints);
     return code;
   }
+  config.dns_servers = coord__options_text(o, COORD__OPTION_DNS_SERVERS);
   config.link = (coord__link_config){
       .loop = c->loop,
       .proxy = coord__options_text(o, COORD__OPTION_PROXY),

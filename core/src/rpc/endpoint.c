@@ -12,7 +12,8 @@
 enum { DEFAULT_PORT = 2379, LONGEST_NAME = 255 };
 
 static const char *const expected =
-    "expected host:port, [IPv6]:port, http://host:port, https://host:port or unix:///path";
+    "expected host:port, [IPv6]:port, http://host:port, https://host:port, unix:///path or "
+    "srv://domain";
 
 typedef struct text {
   const char *p;
@@ -134,6 +135,17 @@ static coord_code parse_tcp(text item, text rest, coord__endpoint *out, coord_er
   return COORD_OK;
 }
 
+static coord_code parse_srv(text item, text domain, coord__endpoint *out, coord_error **err) {
+  /* Room for "_etcd-client-ssl._tcp." before it. */
+  if (!is_host(domain, false) || domain.n > LONGEST_NAME - 32) {
+    return refuse(err, item, "has no valid domain");
+  }
+  out->domain = copy(domain);
+  out->name = copy(item);
+  out->authority = copy(domain);
+  return COORD_OK;
+}
+
 static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) {
   if (item.n == 0) return refuse(err, item, "is empty");
   if (memchr(item.p, '\0', item.n) != NULL) return refuse(err, item, "holds a NUL byte");
@@ -143,20 +155,31 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
   } else if (starts_with(item, "https://")) {
     out->tls = true;
     code = parse_tcp(item, skip(item, 8), out, err);
+  } else if (starts_with(item, "srv://")) {
+    code = parse_srv(item, skip(item, 6), out, err);
+  } else if (starts_with(item, "srvs://")) {
+    out->tls = true;
+    code = parse_srv(item, skip(item, 7), out, err);
   } else if (starts_with(item, "http://")) {
     code = parse_tcp(item, skip(item, 7), out, err);
   } else {
     code = parse_tcp(item, item, out, err);
   }
   if (code != COORD_OK) return code;
-  bool complete =
-      out->name != NULL && out->authority != NULL && (out->host != NULL || out->unix_path != NULL);
+  bool complete = out->name != NULL && out->authority != NULL &&
+                  (out->host != NULL || out->unix_path != NULL || out->domain != NULL);
   return complete ? COORD_OK : coord__no_memory(err);
 }
 
 /* A list with both would send over the wire in the clear what TLS is to hide, whenever it fails
  * over. */
 static coord_code check_mixed(const coord__endpoints *parsed, coord_error **err) {
+  for (size_t i = 0; parsed->count > 1 && i < parsed->count; i++) {
+    if (parsed->items[i].domain == NULL) continue;
+    return coord__fail(err, COORD_INVALID,
+                       "option endpoints: \"%s\" stands with others; it is the whole list; %s",
+                       parsed->items[i].name, expected);
+  }
   for (size_t i = 1; i < parsed->count; i++) {
     const coord__endpoint *first = &parsed->items[0];
     const coord__endpoint *other = &parsed->items[i];
@@ -192,12 +215,20 @@ coord_code coord__endpoints_parse(const char *list, coord__endpoints *out, coord
   return COORD_OK;
 }
 
+coord_code coord__endpoints_check_tls(const coord__endpoints *endpoints, coord_error **err) {
+  if (endpoints->count == 0 || !endpoints->items[0].tls) return COORD_OK;
+  return coord__fail(err, COORD_UNSUPPORTED,
+                     "option endpoints: \"%s\" asks for TLS, which this version does not speak",
+                     endpoints->items[0].name);
+}
+
 void coord__endpoints_free(coord__endpoints *endpoints) {
   for (size_t i = 0; i < endpoints->count; i++) {
     coord__endpoint *e = &endpoints->items[i];
     coord__free(e->name);
     coord__free(e->host);
     coord__free(e->unix_path);
+    coord__free(e->domain);
     coord__free(e->authority);
   }
   coord__free(endpoints->items);

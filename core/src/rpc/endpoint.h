@@ -9,11 +9,13 @@
 
 typedef struct coord__endpoint {
   char *name; /* as messages show it: "127.0.0.1:2379", "unix:///run/etcd.sock" */
-  char *host; /* without brackets; NULL for a unix socket */
+  char *host; /* without brackets; NULL for a unix socket and for a domain */
+  char *
+      domain; /* srv://, srvs://: where DNS says what the endpoints are; stands alone in its list */
   int port;
   char *unix_path; /* NULL: TCP */
   char *authority; /* for the HTTP header */
-  bool tls;        /* https:// */
+  bool tls;        /* https://; srvs:// */
 } coord__endpoint;
 
 typedef struct coord__endpoints {
@@ -23,6 +25,8 @@ typedef struct coord__endpoints {
 
 /* Parse a list separated by commas, all with TLS or all without. COORD_INVALID names the item and what would be right. */
 coord_code coord__endpoints_parse(const char *text, coord__endpoints *out, coord_error **err);
+/* COORD_UNSUPPORTED for a list with TLS, until connections can be made with it. */
+coord_code coord__endpoints_check_tls(const coord__endpoints *endpoints, coord_error **err);
 void coord__endpoints_free(coord__endpoints *endpoints);
 
 #endif
