@@ -115,7 +115,7 @@ static void run_errand(coord__job *job) {
 
 static void on_loop(void (*run)(void *), void *arg) {
   errand e = {.job.run = run_errand, .run = run, .arg = arg};
-  coord__waiter_init(&e.waiter, 1);
+  coord__waiter_init(&e.waiter, loop, 1);
   coord__loop_post(loop, &e.job);
   coord__waiter_wait(&e.waiter);
 }
@@ -487,6 +487,16 @@ static void wire_without_memory_is_a_failure_to_connect(void) {
   stop();
 }
 
+static void memory_that_stays_out_is_told_at_the_deadline(void) {
+  tried call;
+  start("a:1");
+  opens_that_fail = 1000;
+  begin(&call, false, 100);
+  expect(&call, COORD_NO_MEMORY, "memory is exhausted", 0, "");
+  opens_that_fail = 0;
+  stop();
+}
+
 static void link_that_refuses_a_call_is_replaced(void) {
   static tried calls[ATTEMPTS_MAX + 1];
   start("a:1");
@@ -514,4 +524,5 @@ T_MAIN(T_CASE(calls_wait_for_the_link_and_share_it), T_CASE(no_more_calls_than_t
        T_CASE(answer_that_leaves_it_open_is_not_repeated_for_a_write),
        T_CASE(closing_ends_all_calls_wherever_they_are),
        T_CASE(wire_without_memory_is_a_failure_to_connect),
+       T_CASE(memory_that_stays_out_is_told_at_the_deadline),
        T_CASE(link_that_refuses_a_call_is_replaced))

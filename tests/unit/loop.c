@@ -45,7 +45,7 @@ static void run_errand(coord__job *job) {
 
 static void on_loop(coord__loop *loop, void (*run)(void *), void *arg) {
   errand e = {.job.run = run_errand, .run = run, .arg = arg};
-  coord__waiter_init(&e.waiter, 1);
+  coord__waiter_init(&e.waiter, loop, 1);
   coord__loop_post(loop, &e.job);
   coord__waiter_wait(&e.waiter);
 }
@@ -89,7 +89,7 @@ static void set_timers(void *arg) {
 static void timers_fire_in_the_order_of_their_times(void) {
   timers t = {.loop = acquire()};
   timers_now = &t;
-  coord__waiter_init(&t.waiter, TIMERS);
+  coord__waiter_init(&t.waiter, t.loop, TIMERS);
   on_loop(t.loop, set_timers, &t);
   coord__waiter_wait(&t.waiter);
   for (int i = 0; i < TIMERS; i++) T_INT(t.fired[i] * 17 % TIMERS, i);
@@ -109,7 +109,7 @@ static void set_and_stop_timers(void *arg) {
 static void stopped_timers_do_not_fire(void) {
   timers t = {.loop = acquire()};
   timers_now = &t;
-  coord__waiter_init(&t.waiter, 1);
+  coord__waiter_init(&t.waiter, t.loop, 1);
   on_loop(t.loop, set_and_stop_timers, &t);
   coord__waiter_wait(&t.waiter);
   nanosleep(&(struct timespec){0, 60000000}, NULL);
@@ -199,7 +199,7 @@ static void note_thread(coord__job *job) {
 static void posted_job_runs_on_the_io_thread(void) {
   coord__loop *loop = acquire();
   errand e = {.job.run = note_thread};
-  coord__waiter_init(&e.waiter, 1);
+  coord__waiter_init(&e.waiter, loop, 1);
   coord__loop_post(loop, &e.job);
   coord__waiter_wait(&e.waiter);
   T_TRUE(!pthread_equal(ran_on, pthread_self()));
@@ -243,7 +243,7 @@ static void ask(void *arg) {
 
 static void deferred_work_runs_once_and_after_the_job(void) {
   deferring d = {.loop = acquire()};
-  coord__waiter_init(&d.waiter, 1);
+  coord__waiter_init(&d.waiter, d.loop, 1);
   on_loop(d.loop, ask, &d);
   coord__waiter_wait(&d.waiter);
   T_INT(d.runs_at_job, 0);
@@ -290,7 +290,7 @@ static void nothing(void *unused) { (void)unused; }
 static void descriptor_that_is_given_up_is_not_reported_any_more(void) {
   watching w = {.loop = acquire()};
   watched = &w;
-  coord__waiter_init(&w.waiter, 1);
+  coord__waiter_init(&w.waiter, w.loop, 1);
   for (int i = 0; i < 2; i++) {
     int ends[2];
     T_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);

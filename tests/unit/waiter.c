@@ -23,24 +23,39 @@ static void *signal_all(void *arg) {
   return NULL;
 }
 
+static coord__loop *acquire(void) {
+  coord__loop *loop = NULL;
+  T_FATAL(coord__loop_acquire(&loop, NULL) == COORD_OK);
+  return loop;
+}
+
+static void release(coord__loop *loop) {
+  coord__loop_leave(loop);
+  coord__loop_release(loop);
+}
+
 static void signalled_before_the_wait_returns_at_once(void) {
+  coord__loop *loop = acquire();
   coord__waiter w;
-  coord__waiter_init(&w, 3);
+  coord__waiter_init(&w, loop, 3);
   for (int i = 0; i < 3; i++) coord__waiter_signal(&w);
   coord__waiter_wait(&w);
   T_INT(w.left, 0);
+  release(loop);
 }
 
 static void wait_returns_only_after_the_last_of_many(void) {
+  coord__loop *loop = acquire();
   coord__waiter w;
   atomic_int done = 0;
   pthread_t threads[4];
   signaller s = {&w, &done, 25, true};
-  coord__waiter_init(&w, 100);
+  coord__waiter_init(&w, loop, 100);
   for (int i = 0; i < 4; i++) T_FATAL(pthread_create(&threads[i], NULL, signal_all, &s) == 0);
   coord__waiter_wait(&w);
   T_INT(done, 100);
   for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  release(loop);
 }
 
 /* One thread signals waiters that live on the stack of another, which leaves at once. */
@@ -59,17 +74,19 @@ static void *relay_signals(void *arg) {
 }
 
 static void waiter_on_the_stack_may_go_when_the_wait_returns(void) {
+  coord__loop *loop = acquire();
   relay r = {NULL, false};
   pthread_t thread;
   T_FATAL(pthread_create(&thread, NULL, relay_signals, &r) == 0);
   for (int i = 0; i < 20000; i++) {
     coord__waiter w;
-    coord__waiter_init(&w, 1);
+    coord__waiter_init(&w, loop, 1);
     atomic_store(&r.next, &w);
     coord__waiter_wait(&w);
   }
   atomic_store(&r.stop, true);
   pthread_join(thread, NULL);
+  release(loop);
 }
 
 T_MAIN(T_CASE(signalled_before_the_wait_returns_at_once),

@@ -49,7 +49,7 @@ static inline void duplex_run_errand(coord__job *job) {
 /* Runs a function on the I/O thread and waits for it. */
 static inline void duplex_on_loop(coord_client *client, void (*run)(void *arg), void *arg) {
   duplex_errand e = {.job.run = duplex_run_errand, .run = run, .arg = arg};
-  coord__waiter_init(&e.waiter, 1);
+  coord__waiter_init(&e.waiter, client->loop, 1);
   coord__loop_post(client->loop, &e.job);
   coord__waiter_wait(&e.waiter);
 }

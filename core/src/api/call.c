@@ -40,11 +40,10 @@ coord_code coord_call(coord_client *client, const coord_op *op, int32_t timeout_
   coord__task *task;
   code = coord__task_new(client, op, timeout_ms, &sink, &task, err);
   if (code != COORD_OK) return code;
-  coord__waiter_init(&waiter, 1);
+  coord__waiter_init(&waiter, client->loop, 1);
   /* Another thread may free the client while this one waits. */
   coord__client_retain(client);
   coord__task_push(task);
-  coord__loop_kick(client->loop);
   coord__waiter_wait(&waiter);
   coord__client_release(client);
   return collect(task, out, err);
@@ -104,10 +103,9 @@ coord_code coord_call_many(coord_client *client, const coord_op *const *ops, siz
     coord__free(tasks);
     return code;
   }
-  coord__waiter_init(&waiter, n);
+  coord__waiter_init(&waiter, client->loop, n);
   coord__client_retain(client);
   for (size_t i = 0; i < n; i++) coord__task_push(tasks[i]);
-  coord__loop_kick(client->loop);
   coord__waiter_wait(&waiter);
   coord__client_release(client);
   for (size_t i = 0; i < n; i++) {

@@ -3,6 +3,7 @@
 #include "api/check.h"
 #include "base/queue.h"
 #include "coord/error.h"
+#include "net/loop.h"
 
 coord_code coord_queue_open(coord_queue **out, coord_error **err) {
   coord_code code = coord__check_pointer(out, "out", err);
@@ -15,8 +16,24 @@ static bool usable(const coord_queue *queue) {
 
 int coord_queue_fd(coord_queue *queue) { return usable(queue) ? coord__queue_fd(queue) : -1; }
 
+static bool is_free(void *loop) { return coord__loop_is_free(loop); }
+
+static bool lead(void *loop, int64_t until_ns, bool (*over)(void *arg), void *arg) {
+  return coord__loop_lead(loop, until_ns, over, arg);
+}
+
+static void nudge(void *loop) { coord__loop_nudge(loop); }
+
 coord_event *coord_queue_next(coord_queue *queue, int32_t timeout_ms) {
-  return usable(queue) ? coord__queue_next(queue, timeout_ms) : NULL;
+  if (!usable(queue)) return NULL;
+  coord_event *event = coord__queue_next(queue, 0, NULL);
+  if (event != NULL || timeout_ms == 0) return event;
+  coord__loop *loop = coord__loop_borrow();
+  if (loop == NULL) return coord__queue_next(queue, timeout_ms, NULL);
+  coord__queue_leader leader = {is_free, lead, nudge, loop};
+  event = coord__queue_next(queue, timeout_ms, &leader);
+  coord__loop_release(loop);
+  return event;
 }
 
 size_t coord_queue_drain(coord_queue *queue, coord_event **out, size_t max) {

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/event.h"
 #include "base/fork.h"
+#include "base/waiting.h"
 
 enum { KEPT_LOG_LINES = 1024 };
 
@@ -24,7 +25,9 @@ struct coord_queue {
   coord__list events;
   coord__list logs;
   size_t log_count;
-  size_t waiting;    /* threads in coord__queue_next */
+  size_t waiting;                    /* threads in coord__queue_next */
+  bool is_missed;                    /* it counts among those who wait for the I/O */
+  const coord__queue_leader *leader; /* of the thread among those that does the I/O, or NULL */
   uint64_t wakes;    /* calls of wake that nobody has used up yet, as a count of epochs */
   bool wake_pending; /* wake came while nobody waited */
   bool shut;
@@ -92,6 +95,41 @@ static void update_fd(coord_queue *q) {
   if (n == (ssize_t)sizeof one) q->fd_raised = raise;
 }
 
+/* Threads sleep here, and there is nothing for them. Lock held. */
+static bool misses_events(const coord_queue *q) {
+  return q->waiting > (q->leader != NULL ? 1 : 0) && coord__list_empty(&q->events);
+}
+
+/* Lock held. */
+static void update_missed(coord_queue *q) {
+  bool missed = misses_events(q);
+  if (missed == q->is_missed) return;
+  q->is_missed = missed;
+  if (missed) {
+    coord__waiting_begin();
+  } else {
+    coord__waiting_end();
+  }
+}
+
+/* After events were taken. Lock held. */
+static void settle(coord_queue *q) {
+  update_fd(q);
+  update_missed(q);
+}
+
+/* Events have come. Lock held. */
+static void note_served(coord_queue *q) {
+  if (!q->is_missed) return;
+  q->is_missed = false;
+  coord__waiting_served();
+}
+
+/* Lock held. */
+static void nudge_leader(coord_queue *q) {
+  if (q->leader != NULL) q->leader->nudge(q->leader->self);
+}
+
 static void note_taken(coord_queue *q, coord_event *event) {
   if (!coord__list_linked(&event->log_link)) return;
   coord__list_remove(&event->log_link);
@@ -127,8 +165,11 @@ void coord__queue_push(coord_queue *q, coord__list *events) {
     coord__list_splice(&q->events, events);
     bound_logs(q, &cut);
     update_fd(q);
-    wake_all = n > 1 && q->waiting > 1;
-    wake_one = q->waiting > 0;
+    note_served(q);
+    nudge_leader(q);
+    size_t asleep = q->waiting - (q->leader != NULL ? 1 : 0);
+    wake_all = n > 1 && asleep > 1;
+    wake_one = asleep > 0;
   }
   pthread_mutex_unlock(&q->lock);
   /* The caller holds the queue; those who wake do not have to wait for the lock. */
@@ -163,26 +204,76 @@ static bool wait_until(coord_queue *q, int64_t deadline_ns) {
   return pthread_cond_timedwait(&q->come, &q->lock, &at) == 0;
 }
 
-coord_event *coord__queue_next(coord_queue *q, int32_t timeout_ms) {
-  int64_t deadline_ns = -1;
-  if (timeout_ms > 0) deadline_ns = coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
+/* A thread in coord__queue_next. */
+typedef struct wait {
+  coord_queue *q;
+  uint64_t epoch;
+  int64_t deadline_ns; /* -1: none */
+} wait;
+
+/* Lock held. */
+static bool is_over(const wait *w) {
+  return !coord__list_empty(&w->q->events) || w->q->shut || w->epoch != w->q->wakes;
+}
+
+static bool ask_over(void *arg) {
+  const wait *w = arg;
+  pthread_mutex_lock(&w->q->lock);
+  bool over = is_over(w);
+  pthread_mutex_unlock(&w->q->lock);
+  return over;
+}
+
+/* True if the thread has done I/O for a while. Lock held, and left meanwhile. */
+static bool lead(wait *w, const coord__queue_leader *leader) {
+  coord_queue *q = w->q;
+  if (leader == NULL || q->leader != NULL || !leader->is_free(leader->self)) return false;
+  q->leader = leader;
+  pthread_mutex_unlock(&q->lock);
+  int64_t until_ns = w->deadline_ns < 0 ? INT64_MAX : w->deadline_ns;
+  bool has_led = leader->lead(leader->self, until_ns, ask_over, w);
+  pthread_mutex_lock(&q->lock);
+  q->leader = NULL;
+  return has_led;
+}
+
+/* Lock held. */
+static coord_event *wait_for_event(wait *w, const coord__queue_leader *leader) {
+  coord_queue *q = w->q;
+  coord_event *event;
+  q->waiting++;
+  while ((event = take(q)) == NULL && !is_over(w)) {
+    if (lead(w, leader)) {
+      if (w->deadline_ns < 0 || coord__clock_ns() < w->deadline_ns) continue;
+      event = take(q);
+      break;
+    }
+    update_missed(q);
+    /* Whoever left the place just now has not seen this thread wait. */
+    if (leader != NULL && q->leader == NULL && leader->is_free(leader->self)) continue;
+    if (!wait_until(q, w->deadline_ns)) {
+      event = take(q);
+      break;
+    }
+  }
+  q->waiting--;
+  return event;
+}
+
+coord_event *coord__queue_next(coord_queue *q, int32_t timeout_ms,
+                               const coord__queue_leader *leader) {
+  wait w = {.q = q, .deadline_ns = -1};
+  if (timeout_ms > 0) w.deadline_ns = coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
   coord__queue_retain(q);
   pthread_mutex_lock(&q->lock);
   coord_event *event = take(q);
   if (event == NULL && timeout_ms != 0 && q->wake_pending) {
     q->wake_pending = false;
   } else if (event == NULL && timeout_ms != 0) {
-    uint64_t epoch = q->wakes;
-    q->waiting++;
-    while ((event = take(q)) == NULL && !q->shut && epoch == q->wakes) {
-      if (!wait_until(q, deadline_ns)) {
-        event = take(q);
-        break;
-      }
-    }
-    q->waiting--;
+    w.epoch = q->wakes;
+    event = wait_for_event(&w, leader);
   }
-  update_fd(q);
+  settle(q);
   pthread_mutex_unlock(&q->lock);
   coord__queue_release(q);
   return event;
@@ -192,7 +283,7 @@ size_t coord__queue_drain(coord_queue *q, coord_event **out, size_t max) {
   size_t n = 0;
   pthread_mutex_lock(&q->lock);
   while (n < max && (out[n] = take(q)) != NULL) n++;
-  update_fd(q);
+  settle(q);
   pthread_mutex_unlock(&q->lock);
   return n;
 }
@@ -202,6 +293,7 @@ void coord__queue_wake(coord_queue *q) {
   if (q->waiting > 0) {
     q->wakes++;
     pthread_cond_broadcast(&q->come);
+    nudge_leader(q);
   } else {
     q->wake_pending = true;
   }
@@ -217,6 +309,7 @@ void coord__queue_shut(coord_queue *q) {
   coord__list_init(&q->logs);
   q->log_count = 0;
   pthread_cond_broadcast(&q->come);
+  nudge_leader(q);
   pthread_mutex_unlock(&q->lock);
   free_events(&discarded);
 }

@@ -3,6 +3,7 @@
 #define COORD_BASE_QUEUE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "coord/queue.h"
@@ -15,9 +16,19 @@ void coord__queue_release(coord_queue *q);
  * Of LOG events only the newest 1,024 are kept. Any thread. */
 void coord__queue_push(coord_queue *q, coord__list *events);
 
+/* How a thread that waits for an event may do the I/O meanwhile; see coord__loop_lead. */
+typedef struct coord__queue_leader {
+  bool (*is_free)(void *self);
+  bool (*lead)(void *self, int64_t until_ns, bool (*over)(void *arg), void *arg);
+  void (*nudge)(void *self);
+  void *self;
+} coord__queue_leader;
+
 /* As the public functions, without the checks of arguments. */
 int coord__queue_fd(coord_queue *q);
-coord_event *coord__queue_next(coord_queue *q, int32_t timeout_ms);
+/* `leader` may be NULL. */
+coord_event *coord__queue_next(coord_queue *q, int32_t timeout_ms,
+                               const coord__queue_leader *leader);
 size_t coord__queue_drain(coord_queue *q, coord_event **out, size_t max);
 void coord__queue_wake(coord_queue *q);
 

@@ -9,7 +9,7 @@
 #include "base/fork.h"
 #include "etcd/task.h"
 #include "etcd/waiter.h"
-#include "net/dial.h"
+#include "net/proxy.h"
 
 /* ---- life ---- */
 
@@ -112,7 +112,7 @@ static void run_connect(coord__job *job) {
 
 static coord_code connect(coord_client *c, coord_error **err) {
   opener o = {.client = c, .code = COORD_UNAVAILABLE};
-  coord__waiter_init(&o.waiter, 1);
+  coord__waiter_init(&o.waiter, c->loop, 1);
   c->rpc.user = &o;
   c->connect_job.run = run_connect;
   coord__loop_post(c->loop, &c->connect_job);
@@ -143,7 +143,7 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   coord_code code =
       coord__srv_check_servers(coord__options_text(o, COORD__OPTION_DNS_SERVERS), err);
   if (code != COORD_OK) return code;
-  return coord__dial_check_proxy(coord__options_text(o, COORD__OPTION_PROXY), err);
+  return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
 static coord_code configure(coord_client *c, coord_error **err) {
@@ -274,7 +274,7 @@ coord_code coord__client_close(coord_client *c, int32_t timeout_ms, coord_error 
   atomic_store(&c->closed, true);
   closer w = {.client = c};
   if (timeout_ms >= 0) w.deadline_ns = coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
-  coord__waiter_init(&w.waiter, 1);
+  coord__waiter_init(&w.waiter, c->loop, 1);
   w.job.run = run_close;
   coord__loop_post(c->loop, &w.job);
   coord__waiter_wait(&w.waiter);

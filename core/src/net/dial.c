@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "net/proxy.h"
 
 /* One for the loop: libcurl's multi handle, driven by the loop's epoll and timers. */
 typedef struct dialer {
@@ -24,7 +25,7 @@ typedef struct dialer {
 } dialer;
 
 /* A dial has at most two connections on the way (IPv6 and IPv4) and a resolver. */
-enum { SOCKETS = 6 };
+enum { SOCKETS = 6, FAULT = COORD__PROXY_FAULT };
 
 typedef struct dial_socket {
   coord__io io; /* events 0: the slot is free */
@@ -36,7 +37,10 @@ struct coord__dial {
   CURL *easy;
   coord__dialed_fn done;
   void *user;
+  coord__timer patience;
+  int timeout_ms;
   int tcp_user_timeout_ms;
+  char proxy[COORD__PROXY_NAME]; /* "": none */
   dial_socket sockets[SOCKETS];
   char error[CURL_ERROR_SIZE];
 };
@@ -110,6 +114,7 @@ static void on_timer(coord__timer *timer) {
 /* ---- the end of a dial ---- */
 
 static void free_dial(coord__dial *dial) {
+  coord__timer_stop(dial->owner->loop, &dial->patience);
   curl_multi_remove_handle(dial->owner->multi, dial->easy);
   curl_easy_cleanup(dial->easy);
   coord__free(dial);
@@ -157,12 +162,44 @@ static coord__conn *take_over(coord__dial *dial, coord_error **err) {
   return conn;
 }
 
+/* How far it came says what did not answer. */
+static const char *tell_timeout(const coord__dial *dial, char out[FAULT]) {
+  double resolved = 0;
+  double connected = 0;
+  const char *what = "the connection was not accepted";
+  curl_easy_getinfo(dial->easy, CURLINFO_NAMELOOKUP_TIME, &resolved);
+  curl_easy_getinfo(dial->easy, CURLINFO_CONNECT_TIME, &connected);
+  if (resolved <= 0) {
+    what = "the name was not resolved";
+  } else if (connected > 0 || dial->proxy[0] != '\0') {
+    what = "there was no answer";
+  }
+  snprintf(out, FAULT, "%s within %d ms (connect.timeout.ms)", what, dial->timeout_ms);
+  return out;
+}
+
 /* The system's word where there is one: libcurl's repeats the address. */
-static const char *reason(const coord__dial *dial, CURLcode rc) {
+static const char *reason(const coord__dial *dial, CURLcode rc, char out[FAULT]) {
   long os_errno = 0;
+  if (rc == CURLE_OPERATION_TIMEDOUT) return tell_timeout(dial, out);
   curl_easy_getinfo(dial->easy, CURLINFO_OS_ERRNO, &os_errno);
   if (rc == CURLE_COULDNT_CONNECT && os_errno != 0) return strerror((int)os_errno);
   return dial->error[0] != '\0' ? dial->error : curl_easy_strerror(rc);
+}
+
+static coord_code explain(const coord__dial *dial, CURLcode rc, coord_error **err) {
+  char fault[FAULT];
+  coord_code code = code_of(rc);
+  if (dial->proxy[0] == '\0') {
+    return coord__fail(err, code, "cannot connect: %s", reason(dial, rc, fault));
+  }
+  long status = 0;
+  long said = 0;
+  curl_easy_getinfo(dial->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  if (rc == CURLE_PROXY) curl_easy_getinfo(dial->easy, CURLINFO_PROXY_ERROR, &said);
+  const char *told = coord__proxy_fault(status, said, &code, fault);
+  if (told == NULL) told = reason(dial, rc, fault);
+  return coord__fail(err, code, "cannot connect through the proxy %s: %s", dial->proxy, told);
 }
 
 static void finish(coord__dial *dial, CURLcode rc) {
@@ -173,12 +210,17 @@ static void finish(coord__dial *dial, CURLcode rc) {
     conn = take_over(dial, &err);
     if (conn == NULL) code = err != NULL ? err->code : COORD_NO_MEMORY;
   } else {
-    code = coord__fail(&err, code_of(rc), "cannot connect: %s", reason(dial, rc));
+    code = explain(dial, rc, &err);
   }
   coord__dialed_fn done = dial->done;
   void *user = dial->user;
   free_dial(dial);
   done(user, conn, code, err);
+}
+
+/* libcurl has the same limit; this one is ahead of the caller's own, which knows less. */
+static void on_patience(coord__timer *timer) {
+  finish(COORD__CONTAINER(timer, coord__dial, patience), CURLE_OPERATION_TIMEDOUT);
 }
 
 static void check_finished(coord__idle *idle) {
@@ -191,37 +233,6 @@ static void check_finished(coord__idle *idle) {
     curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&dial);
     finish(dial, rc);
   }
-}
-
-/* ---- the proxy ---- */
-
-static bool proxy_is_usable(const char *proxy) {
-  /* No https: the connection has to be a plain socket once it is made. */
-  static const char *const schemes[] = {"http", "socks4", "socks4a", "socks5", "socks5h"};
-  char *scheme = NULL;
-  char *port = NULL;
-  bool usable = false;
-  CURLU *url = curl_url();
-  if (url != NULL && strstr(proxy, "://") != NULL &&
-      curl_url_set(url, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-      curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-      usable = usable || strcmp(scheme, schemes[i]) == 0;
-    }
-    usable = usable && curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-  }
-  curl_free(scheme);
-  curl_free(port);
-  curl_url_cleanup(url);
-  return usable;
-}
-
-coord_code coord__dial_check_proxy(const char *proxy, coord_error **err) {
-  if (proxy[0] == '\0' || proxy_is_usable(proxy)) return COORD_OK;
-  /* The value may hold a password. */
-  return coord__fail(err, COORD_INVALID,
-                     "option proxy: expected http://[user:password@]host:port or one of the "
-                     "schemes socks5h, socks5, socks4a, socks4 with host and port");
 }
 
 /* ---- the dialer ---- */
@@ -277,8 +288,9 @@ static void configure(coord__dial *dial, const coord__dial_target *t) {
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)t->timeout_ms);
   curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
   curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-  /* Set even when empty: otherwise libcurl reads the environment. */
-  curl_easy_setopt(e, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : "");
+  /* Set even when empty: otherwise libcurl reads the environment. A unix socket needs none. */
+  curl_easy_setopt(e, CURLOPT_PROXY, dial->proxy[0] != '\0' ? t->proxy : "");
+  curl_easy_setopt(e, CURLOPT_NOPROXY, "");
   curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
   curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (t->unix_path != NULL) curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, t->unix_path);
@@ -302,13 +314,20 @@ coord__dial *coord__dial_start(coord__loop *loop, const coord__dial_target *targ
   dial->owner = d;
   dial->done = done;
   dial->user = user;
+  dial->timeout_ms = (int)target->timeout_ms;
   dial->tcp_user_timeout_ms = target->tcp_user_timeout_ms;
+  dial->patience.fire = on_patience;
+  if (target->unix_path == NULL && target->proxy != NULL && target->proxy[0] != '\0') {
+    coord__proxy_name(target->proxy, dial->proxy);
+  }
   configure(dial, target);
   if (curl_multi_add_handle(d->multi, dial->easy) != CURLM_OK) {
     curl_easy_cleanup(dial->easy);
     coord__free(dial);
     return NULL;
   }
+  coord__timer_set(loop, &dial->patience,
+                   coord__clock_ns() + target->timeout_ms * COORD__NS_PER_MS);
   return dial;
 }
 

@@ -25,9 +25,6 @@ typedef void (*coord__dialed_fn)(void *user, coord__conn *conn, coord_code code,
 /* Set up the libraries below, once for the process, before anything else here. */
 void coord__dial_prepare(void);
 
-/* COORD_INVALID, naming the option `proxy`: not a proxy that connections can be made through. */
-coord_code coord__dial_check_proxy(const char *proxy, coord_error **err);
-
 /* The target is copied. NULL when memory is out. */
 coord__dial *coord__dial_start(coord__loop *loop, const coord__dial_target *target,
                                coord__dialed_fn done, void *user);

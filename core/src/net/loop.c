@@ -15,11 +15,24 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "base/waiting.h"
 #include "net/dial.h"
 
 enum { SCRATCH_BYTES = 256 * 1024, STACK_BYTES = 1024 * 1024, MAX_READY = 64, JOBS_AT_ONCE = 256 };
 
 static const int64_t NAP_NS = 500 * COORD__NS_PER_MS;
+/* How long the I/O thread leaves its place to threads that come and go, before it looks after it; and
+ * how long it stays when nobody had come. */
+static const int64_t ASIDE_NS = COORD__NS_PER_MS;
+static const int64_t ASIDE_MAX_NS = 4 * COORD__NS_PER_MS; /* while they keep coming */
+static const int64_t STAY_NS = 20 * COORD__NS_PER_MS;
+
+/* The place at epoll_wait, and so who looks for jobs. */
+enum {
+  AWAKE,    /* somebody has it and runs a round: looks for jobs before that ends */
+  SLEEPING, /* somebody has it and is in epoll_wait, or looks for jobs before that */
+  FREE      /* nobody; the I/O thread will look soon, a thread that waits may take it */
+};
 
 struct coord__loop {
   atomic_int refs; /* once 0 it stays 0 */
@@ -28,10 +41,11 @@ struct coord__loop {
   int epoll_fd;
   int wake_fd;
   coord__io wake_io;
-  atomic_bool sleeping;   /* the I/O thread is in epoll_wait, or will look for jobs before it is */
-  int64_t sleep_until_ns; /* while it sleeps */
+  atomic_int place;
+  atomic_bool nudged;     /* whoever leads should ask once more whether it is over */
+  int64_t sleep_until_ns; /* while it is SLEEPING */
   unsigned long long jobs_run;
-  unsigned long long jobs_seen; /* jobs_run when the I/O thread went to sleep last */
+  unsigned long long jobs_seen; /* jobs_run when somebody went to sleep last */
   unsigned
       removals; /* descriptors that were given up: what epoll_wait had collected may be stale */
   _Atomic(coord__job *) jobs; /* newest first */
@@ -40,7 +54,14 @@ struct coord__loop {
   coord__list idle;
   coord__list fds;
   int64_t now_ns;
-  pthread_mutex_t round; /* held by the I/O thread except while it sleeps */
+  pthread_mutex_t round; /* held by whoever has the place, except while it sleeps */
+  /* The I/O thread while others have its place; all under `round`. */
+  pthread_cond_t back; /* it should look after its place */
+  bool called;         /* and take it, if it is free */
+  bool is_off;         /* it sleeps until it is told, not only for ASIDE_NS */
+  unsigned leads;      /* how often another thread has done the I/O */
+  int64_t stay_until_ns;
+  unsigned served_seen; /* threads served when the I/O thread slept last */
   struct epoll_event ready[MAX_READY];
   int ready_count;
   uint8_t *scratch;
@@ -77,9 +98,20 @@ static void wake(coord__loop *loop) {
   }
 }
 
+static void wake_sleeper(coord__loop *loop) {
+  int sleeping = SLEEPING;
+  if (atomic_load(&loop->place) != SLEEPING) return;
+  if (atomic_compare_exchange_strong(&loop->place, &sleeping, AWAKE)) wake(loop);
+}
+
 static void push_and_wake(coord__loop *loop, coord__job *job) {
   coord__loop_push(loop, job);
-  if (atomic_load(&loop->sleeping) && atomic_exchange(&loop->sleeping, false)) wake(loop);
+  wake_sleeper(loop);
+}
+
+void coord__loop_nudge(coord__loop *loop) {
+  atomic_store(&loop->nudged, true);
+  wake_sleeper(loop);
 }
 
 void coord__loop_post(coord__loop *loop, coord__job *job) {
@@ -124,7 +156,9 @@ static void on_wake(coord__io *io, uint32_t events) {
 }
 
 static void run_stop(coord__job *job) {
-  COORD__CONTAINER(job, coord__loop, stop_job)->stopping = true;
+  coord__loop *loop = COORD__CONTAINER(job, coord__loop, stop_job);
+  loop->stopping = true;
+  pthread_cond_signal(&loop->back);
 }
 
 /* ---- descriptors, timers, idle work ---- */
@@ -222,10 +256,11 @@ static int64_t next_timer_ns(const coord__loop *loop) {
 }
 
 /* Until the next timer. While calls keep coming only for a while: a call that is started from its own
- * thread has a deadline further off than that, and so need not wake the I/O thread because of it. */
-static int plan_sleep(coord__loop *loop) {
+ * thread has a deadline further off than that, and so need not wake the sleeper because of it. */
+static int plan_sleep(coord__loop *loop, int64_t until_ns) {
   int64_t now = coord__clock_ns();
   loop->sleep_until_ns = next_timer_ns(loop);
+  if (loop->sleep_until_ns > until_ns) loop->sleep_until_ns = until_ns;
   bool busy = loop->jobs_run != loop->jobs_seen;
   loop->jobs_seen = loop->jobs_run;
   if (busy && loop->sleep_until_ns > now + NAP_NS) loop->sleep_until_ns = now + NAP_NS;
@@ -236,16 +271,16 @@ static int plan_sleep(coord__loop *loop) {
   return ms > 3600000 ? 3600000 : (int)ms;
 }
 
-static void wait_ready(coord__loop *loop) {
-  int timeout = plan_sleep(loop);
+static void wait_ready(coord__loop *loop, int64_t until_ns) {
+  int timeout = plan_sleep(loop, until_ns);
   unsigned removals = loop->removals;
-  atomic_store(&loop->sleeping, true);
+  atomic_store(&loop->place, SLEEPING);
   pthread_mutex_unlock(&loop->round);
   /* After the unlock: whoever found the round taken relies on this look. */
-  if (atomic_load(&loop->jobs) != NULL) timeout = 0;
+  if (atomic_load(&loop->jobs) != NULL || atomic_load(&loop->nudged)) timeout = 0;
   int count = epoll_wait(loop->epoll_fd, loop->ready, MAX_READY, timeout);
   pthread_mutex_lock(&loop->round);
-  atomic_store(&loop->sleeping, false);
+  atomic_store(&loop->place, AWAKE);
   loop->now_ns = coord__clock_ns();
   /* Stale reports are dropped; what is still true is reported again. */
   loop->ready_count = removals == loop->removals ? count : 0;
@@ -259,24 +294,126 @@ static void run_ready(coord__loop *loop) {
   loop->ready_count = 0;
 }
 
+/* Sleep until there is something to do or the time has come, and do it. */
+static void wait_and_run(coord__loop *loop, int64_t until_ns) {
+  wait_ready(loop, until_ns);
+  run_ready(loop);
+  fire_timers(loop);
+}
+
 void coord__loop_kick(coord__loop *loop) {
   while (atomic_load(&loop->jobs) != NULL) {
-    /* Awake, the I/O thread looks for jobs before it sleeps; and so does, below, whoever has taken
-     * its place. */
-    if (!atomic_load(&loop->sleeping)) return;
+    /* Awake, the one who has the place looks for jobs before that changes; and so does, below,
+     * whoever stands in for it. */
+    if (atomic_load(&loop->place) == AWAKE) return;
     if (pthread_mutex_trylock(&loop->round) != 0) return;
     loop->now_ns = coord__clock_ns();
     run_work(loop);
     bool must_wake = loop->stopping || next_timer_ns(loop) < loop->sleep_until_ns;
     pthread_mutex_unlock(&loop->round);
-    if (must_wake && atomic_exchange(&loop->sleeping, false)) wake(loop);
+    if (must_wake) wake_sleeper(loop);
   }
+}
+
+/* ---- the place at epoll_wait ---- */
+
+/*
+ * A thread that waits for an answer does the I/O itself while it waits, when it finds the place free:
+ * the answer then needs no way from one thread to another. The I/O thread offers its place after it
+ * has served all who waited, and looks after it once in ASIDE_NS while others come and go.
+ */
+
+bool coord__loop_is_free(const coord__loop *loop) {
+  return atomic_load(&loop->place) == FREE && atomic_load(&loop->held) > 0;
+}
+
+/* Round held. Leave the place, to the I/O thread if somebody waits for what comes next. */
+static void leave_place(coord__loop *loop) {
+  atomic_store(&loop->place, FREE);
+  bool call = coord__waiting_now() > 0 || atomic_load(&loop->held) == 0;
+  loop->called |= call;
+  if (call || loop->is_off) {
+    loop->is_off = false;
+    pthread_cond_signal(&loop->back);
+  }
+}
+
+bool coord__loop_lead(coord__loop *loop, int64_t until_ns, bool (*over)(void *arg), void *arg) {
+  if (!coord__loop_is_free(loop)) return false;
+  /* epoll_wait would be a place to die, with all that others wait for. */
+  int cancel_state;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+  pthread_mutex_lock(&loop->round);
+  bool leads = coord__loop_is_free(loop) && !loop->stopping;
+  if (leads) {
+    bool has_looked = false;
+    atomic_store(&loop->place, AWAKE);
+    loop->now_ns = coord__clock_ns();
+    for (;;) {
+      run_work(loop);
+      atomic_store(&loop->nudged, false);
+      if (over(arg) || loop->now_ns >= until_ns || atomic_load(&loop->held) == 0) break;
+      wait_and_run(loop, until_ns);
+      has_looked = true;
+    }
+    /* One that ends before it has looked at descriptors and timers does not count as one. */
+    if (has_looked) loop->leads++;
+    leave_place(loop);
+  }
+  pthread_mutex_unlock(&loop->round);
+  /* Of those who pushed while this thread was awake, or found the round taken. */
+  coord__loop_kick(loop);
+  pthread_setcancelstate(cancel_state, NULL);
+  return leads;
+}
+
+/* Nobody is left without an answer, and somebody got one who may come again. */
+static bool may_step_aside(coord__loop *loop) {
+  unsigned served = coord__waiting_served_count();
+  bool has_served = served != loop->served_seen;
+  loop->served_seen = served;
+  return has_served && coord__waiting_now() == 0 && loop->now_ns >= loop->stay_until_ns;
+}
+
+static void wait_aside(coord__loop *loop, int64_t aside_ns) {
+  if (loop->is_off) {
+    pthread_cond_wait(&loop->back, &loop->round);
+    return;
+  }
+  int64_t at_ns = coord__clock_ns() + aside_ns;
+  struct timespec at = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+  pthread_cond_timedwait(&loop->back, &loop->round, &at);
+}
+
+/* I/O thread, round held: offer the place, and return with it. */
+static void step_aside(coord__loop *loop) {
+  atomic_store(&loop->place, FREE);
+  loop->called = loop->is_off = false;
+  /* Those who pushed before that, or have begun to wait, rely on this look. */
+  bool is_back = atomic_load(&loop->jobs) != NULL || coord__waiting_now() > 0;
+  unsigned leads = loop->leads;
+  int64_t aside_ns = ASIDE_NS;
+  while (!loop->stopping && !is_back) {
+    wait_aside(loop, aside_ns);
+    bool is_free = atomic_load(&loop->place) == FREE;
+    bool has_changed = leads != loop->leads;
+    leads = loop->leads;
+    if (has_changed && aside_ns < ASIDE_MAX_NS) aside_ns *= 2;
+    is_back = is_free && (loop->called || !has_changed);
+    if (is_back && !loop->called) loop->stay_until_ns = coord__clock_ns() + STAY_NS;
+    loop->is_off = !is_free && !has_changed;
+    loop->called = false;
+  }
+  loop->is_off = false;
+  atomic_store(&loop->place, AWAKE);
+  loop->now_ns = coord__clock_ns();
 }
 
 static void free_loop(coord__loop *loop) {
   if (loop->destroy_shared != NULL) loop->destroy_shared(loop->shared);
   if (loop->wake_fd >= 0) close(loop->wake_fd);
   if (loop->epoll_fd >= 0) close(loop->epoll_fd);
+  pthread_cond_destroy(&loop->back);
   pthread_mutex_destroy(&loop->round);
   coord__free(loop->scratch);
   coord__free(loop);
@@ -306,10 +443,13 @@ static void *thread_main(void *arg) {
   pthread_mutex_lock(&loop->round);
   for (;;) {
     run_work(loop);
+    atomic_store(&loop->nudged, false);
     if (loop->stopping) break;
-    wait_ready(loop);
-    run_ready(loop);
-    fire_timers(loop);
+    if (may_step_aside(loop)) {
+      step_aside(loop);
+    } else {
+      wait_and_run(loop, INT64_MAX);
+    }
   }
   pthread_mutex_unlock(&loop->round);
   end_thread(loop);
@@ -346,6 +486,7 @@ static void after_fork_in_child(void) {
     orphan = engine;
     engine = NULL;
   }
+  coord__waiting_forget();
   atomic_store(&ending, 0);
   has_last_thread = false;
   pthread_mutex_unlock(&engine_lock);
@@ -368,6 +509,11 @@ static coord__loop *new_loop(coord_error **err) {
   coord__list_init(&loop->idle);
   coord__list_init(&loop->fds);
   pthread_mutex_init(&loop->round, NULL);
+  pthread_condattr_t attr;
+  pthread_condattr_init(&attr);
+  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  pthread_cond_init(&loop->back, &attr);
+  pthread_condattr_destroy(&attr);
   loop->now_ns = coord__clock_ns();
   loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -469,7 +615,18 @@ coord__loop *coord__loop_retain(coord__loop *loop) {
   return loop;
 }
 
-void coord__loop_leave(coord__loop *loop) { atomic_fetch_sub(&loop->held, 1); }
+coord__loop *coord__loop_borrow(void) {
+  pthread_mutex_lock(&engine_lock);
+  coord__loop *loop = engine;
+  if (loop != NULL && (atomic_load(&loop->held) == 0 || !retain_unless_ending(loop))) loop = NULL;
+  pthread_mutex_unlock(&engine_lock);
+  return loop;
+}
+
+void coord__loop_leave(coord__loop *loop) {
+  /* Those who lead go, lest they hold up its end. */
+  if (atomic_fetch_sub(&loop->held, 1) == 1) coord__loop_nudge(loop);
+}
 
 void coord__loop_release(coord__loop *loop) {
   int refs = atomic_load(&loop->refs);

@@ -44,6 +44,8 @@ typedef struct coord__idle {
 /* Any thread; the thread is started when there is none. COORD_EXHAUSTED, COORD_NO_MEMORY. */
 coord_code coord__loop_acquire(coord__loop **out, coord_error **err);
 coord__loop *coord__loop_retain(coord__loop *loop);
+/* Hold the engine that runs, if somebody has acquired it; else NULL. */
+coord__loop *coord__loop_borrow(void);
 /* Any thread, the I/O thread too; never blocks. */
 void coord__loop_release(coord__loop *loop);
 /* Once for each acquire: the program has let go, and what is left of it ends by itself. An exit of
@@ -59,7 +61,17 @@ void coord__loop_post(coord__loop *loop, coord__job *job);
 void coord__loop_push(coord__loop *loop, coord__job *job);
 void coord__loop_kick(coord__loop *loop);
 
-/* I/O thread, all below; or whoever has its place in coord__loop_kick, one at a time. */
+/* A thread that waits does the I/O meanwhile: take the I/O thread's place, if that is free, until
+ * over(arg), which is asked after each round; until the time (monotonic); or until the program lets go
+ * of the engine. False at once if it is not free. Whoever makes `over` true from elsewhere nudges. The
+ * loop is held by the caller. Jobs pushed before are run. */
+bool coord__loop_lead(coord__loop *loop, int64_t until_ns, bool (*over)(void *arg), void *arg);
+/* Whether leading is worth a try. */
+bool coord__loop_is_free(const coord__loop *loop);
+/* Wake whoever sleeps in the loop. Any thread that holds it. */
+void coord__loop_nudge(coord__loop *loop);
+
+/* I/O thread, all below; or whoever stands in for it, one at a time. */
 
 /* Time at the start of this round, monotonic. */
 int64_t coord__loop_now_ns(const coord__loop *loop);

@@ -60,7 +60,8 @@ static void on_deadline(coord__timer *timer) {
   char why[400];
   snprintf(why, sizeof why, "no endpoint could be reached before the deadline; last: %s",
            ch->last_why);
-  coord__call_end(call, COORD_UNAVAILABLE, why);
+  coord__call_end(call, ch->last_code == COORD_NO_MEMORY ? COORD_NO_MEMORY : COORD_UNAVAILABLE,
+                  why);
 }
 
 /* Enough for the longest pause. */
