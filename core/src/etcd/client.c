@@ -10,6 +10,7 @@
 #include "etcd/task.h"
 #include "etcd/waiter.h"
 #include "net/proxy.h"
+#include "net/srv.h"
 
 /* ---- life ---- */
 
