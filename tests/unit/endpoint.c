@@ -127,7 +127,8 @@ static void https_is_with_tls(void) {
   T_OK(coord__endpoints_parse("https://a:1,https://[::1]", &parsed, &err), err);
   T_INT(parsed.count, 2);
   T_TRUE(parsed.items[0].tls && parsed.items[1].tls);
-  T_STR(parsed.items[0].name, "a:1");
+  T_STR(parsed.items[0].name, "https://a:1");
+  T_STR(parsed.items[0].authority, "a:1");
   T_STR(parsed.items[1].host, "::1");
   coord__endpoints_free(&parsed);
   T_OK(coord__endpoints_parse("http://a:1,b", &parsed, &err), err);
@@ -157,7 +158,7 @@ static void lists_with_and_without_tls_are_refused(void) {
     coord_error *err = NULL;
     coord__endpoints parsed = {0};
     T_ERROR(coord__endpoints_parse(texts[i], &parsed, &err), COORD_INVALID, err,
-            "\"b:2\" is with TLS and \"");
+            "\"https://b:2\" is with TLS and \"");
   }
 }
 

@@ -103,7 +103,8 @@ static coord_code add_host(const url *u, const char *p, size_t n, coord__buf *li
   coord_code code;
   char *host = decode(u, p, n, &code);
   if (host == NULL) return code;
-  const char *prefix = host[0] == '/' ? "unix:" : u->prefix;
+  const char *prefix = u->prefix;
+  if (host[0] == '/') prefix = strcmp(prefix, "https://") == 0 ? "unixs:" : "unix:";
   if (strchr(host, ',') != NULL) {
     code = refuse(u, "has a host with a comma");
   } else if (host[0] != '/' && !port_is_number(host)) {

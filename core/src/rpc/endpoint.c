@@ -127,11 +127,13 @@ static coord_code parse_tcp(text item, text rest, coord__endpoint *out, coord_er
   if (port.n > 0 && !parse_port(skip(port, 1), &out->port)) {
     return refuse(err, item, "has a port that is not 1 to 65535");
   }
-  char name[LONGEST_NAME + 16];
-  snprintf(name, sizeof name, bracketed ? "[%.*s]:%d" : "%.*s:%d", (int)host.n, host.p, out->port);
+  char name[LONGEST_NAME + 24];
+  int scheme = snprintf(name, sizeof name, "%s", out->tls ? "https://" : "");
+  snprintf(name + scheme, sizeof name - (size_t)scheme, bracketed ? "[%.*s]:%d" : "%.*s:%d",
+           (int)host.n, host.p, out->port);
   out->host = copy(host);
   out->name = coord__strdup(name);
-  out->authority = coord__strdup(name);
+  out->authority = coord__strdup(name + scheme);
   return COORD_OK;
 }
 
