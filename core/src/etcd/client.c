@@ -12,6 +12,7 @@
 #include "etcd/task.h"
 #include "etcd/waiter.h"
 #include "net/proxy.h"
+#include "net/srv.h"
 
 /* ---- life ---- */
 
@@ -141,7 +142,7 @@ static coord_code connect(coord_client *c, coord_error **err) {
   coord__fail(err, o.code, "no connection: %s", o.why);
   if (err != NULL && *err != NULL) {
     if (o.code == COORD_UNAVAILABLE || o.code == COORD_TIMEOUT) (*err)->flags = COORD_RETRIABLE;
-    coord__error_set_endpoint(*err, c->rpc.config.endpoints.items[0].name);
+    coord__error_set_endpoint(*err, coord__rpc_endpoints(&c->rpc)->items[0].name);
   }
   return o.code;
 }
@@ -201,12 +202,14 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   }
   coord_code code = check_user(o, err);
   if (code != COORD_OK) return code;
+  code = coord__srv_check_servers(coord__options_text(o, COORD__OPTION_DNS_SERVERS), err);
+  if (code != COORD_OK) return code;
   return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
-static bool uses_tls(const coord__endpoints *endpoints) {
+static bool may_use_tls(const coord__endpoints *endpoints) {
   for (size_t i = 0; i < endpoints->count; i++) {
-    if (endpoints->items[i].tls) return true;
+    if (endpoints->items[i].tls || endpoints->items[i].domain != NULL) return true;
   }
   return false;
 }
@@ -225,7 +228,7 @@ static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoin
   c->tls = coord__tls_new(&config);
   if (c->tls == NULL) return coord__no_memory(err);
   bool has_files = config.ca[0] != '\0' || config.cert[0] != '\0' || config.key[0] != '\0';
-  bool used = uses_tls(endpoints);
+  bool used = may_use_tls(endpoints);
   if (used && !config.verify) {
     coord__log_at(&c->log, COORD_LOG_WARN,
                   "option tls.verify is false: whoever is on the way can pose as the server, and "
@@ -266,6 +269,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
     coord__endpoints_free(&config.endpoints);
     return code;
   }
+  config.dns_servers = coord__options_text(o, COORD__OPTION_DNS_SERVERS);
   config.link = (coord__link_config){
       .loop = c->loop,
       .proxy = coord__options_text(o, COORD__OPTION_PROXY),
