@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "rpc/rpc.h"
+#include "rpc/state.h"
 
 enum { FIRST_PAUSE_MS = 25, LONGEST_PAUSE_MS = 1000 };
 
@@ -61,6 +62,7 @@ static void note_failure(coord__channel *ch, coord_code code, const char *why,
   coord__discovery_note_failure(&rpc->discovery);
   atomic_fetch_add(&rpc->counters.connect_failed, 1);
   coord__log_at(rpc->log, COORD_LOG_WARN, "%s", ch->last_why);
+  coord__rpc_state(rpc, COORD_STATE_UNREACHABLE, endpoint, code, why);
   fail_streams(ch, endpoint);
   if (rpc->connect_result != NULL) rpc->connect_result(rpc->user, code, why, endpoint);
 }
@@ -87,6 +89,7 @@ static void on_lost(void *owner, coord_code code, const char *why) {
     if (current) move_on(ch, has_served);
     atomic_fetch_add(&rpc->counters.connections_lost, 1);
     if (!rpc->closed) coord__log_at(rpc->log, COORD_LOG_INFO, "%s: %s", endpoint, reason);
+    coord__rpc_state(rpc, COORD_STATE_DISCONNECTED, endpoint, code, reason);
   } else {
     note_failure(ch, code, reason, endpoint);
   }
@@ -111,6 +114,7 @@ static void on_ready(void *owner) {
   atomic_fetch_add(&rpc->counters.connected, 1);
   atomic_fetch_add(&rpc->counters.connections, 1);
   coord__log_at(rpc->log, COORD_LOG_INFO, "%s: connected", c->endpoint->name);
+  coord__rpc_state(rpc, COORD_STATE_CONNECTED, c->endpoint->name, COORD_OK, "");
   if (rpc->connect_result != NULL) rpc->connect_result(rpc->user, COORD_OK, "", c->endpoint->name);
   coord__channel_pump(ch);
 }
@@ -302,6 +306,28 @@ static bool same_endpoints(const coord__endpoints *a, const coord__endpoints *b)
   return same;
 }
 
+static bool is_listed(const coord__endpoints *endpoints, const char *name) {
+  for (size_t i = 0; i < endpoints->count; i++) {
+    if (strcmp(endpoints->items[i].name, name) == 0) return true;
+  }
+  return false;
+}
+
+/* Links to what is not on the list any more end with what they carry; what waits need not wait. */
+static void leave_gone(coord__rpc *rpc) {
+  for (coord__list *node = rpc->carriers.next; node != &rpc->carriers;) {
+    coord__carrier *c = COORD__CONTAINER(node, coord__carrier, link);
+    node = node->next;
+    if (!is_listed(&rpc->config.endpoints, c->endpoint->name)) retire(c);
+  }
+  for (int i = 0; i < COORD__LANES; i++) {
+    coord__channel *ch = &rpc->channels[i];
+    ch->endpoint = ch->failures = 0;
+    if (!ch->reconnect.node.is_in) continue;
+    coord__timer_set(rpc->loop, &ch->reconnect, coord__loop_now_ns(rpc->loop));
+  }
+}
+
 bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints) {
   if (same_endpoints(&rpc->config.endpoints, endpoints)) {
     coord__endpoints_free(endpoints);
@@ -313,7 +339,8 @@ bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints) {
   set->endpoints = *endpoints;
   rpc->config.endpoints = *endpoints;
   atomic_store(&rpc->newest, set);
-  for (int i = 0; i < COORD__LANES; i++) rpc->channels[i].endpoint = 0;
+  leave_gone(rpc);
+  coord__rpc_state(rpc, COORD_STATE_ENDPOINTS, NULL, COORD_OK, NULL);
   return true;
 }
 

@@ -23,6 +23,9 @@ typedef struct coord__rpc_config {
   /* What an encoded request is about (" of \"key\""), for refusals of permission; may be NULL. */
   void (*describe)(const coord__method *method, const uint8_t *message, size_t len, char *out,
                    size_t size);
+  /* What happens to endpoints (COORD_STATE_...), by coord__rpc_state; may be NULL. */
+  void (*state)(void *user, int state, const char *endpoint, coord_code code, const char *why);
+  void *state_user;
 } coord__rpc_config;
 
 /* Counters for the statistics; read by any thread. */
@@ -130,7 +133,7 @@ void coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
 /* End everything with COORD_CLOSED and let go of the connections. Calls come back through `done`. */
 void coord__rpc_close(coord__rpc *rpc);
 void coord__rpc_free(coord__rpc *rpc);
-/* From now on connect to these, which are taken over; links to others stay until they end. False
+/* From now on connect to these, which are taken over; links to others end with what they carry. False
  * when memory is out. */
 bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints);
 /* Those that count now. Any thread. */
