@@ -54,10 +54,11 @@ static coord_code read_url(const char *text, char **list, coord_error **err) {
       continue;
     }
     if (code == COORD_OK && settings[i].source != COORD__SOURCE_NONE) {
-      code = coord__fail(err, COORD_INVALID,
-                         "argument endpoints: the URL sets option %s, and the options of an open "
-                         "client stay as they are; expected hosts alone: etcd://host:port,host:port",
-                         coord__options_name((coord__option)i));
+      code =
+          coord__fail(err, COORD_INVALID,
+                      "argument endpoints: the URL sets option %s, and the options of an open "
+                      "client stay as they are; expected hosts alone: etcd://host:port,host:port",
+                      coord__options_name((coord__option)i));
     }
     coord__free(settings[i].text);
   }

@@ -101,9 +101,10 @@ static coord_code choose(const Etcdserverpb__MemberListResponse *list, bool secu
   if (out->count > 0) return COORD_OK;
   coord__endpoints_free(out);
   if (has_plain) {
-    return coord__fail(err, COORD_TLS,
-                       "members: what they announce to clients is without TLS, and the endpoints in "
-                       "use are with TLS; see etcd's --advertise-client-urls");
+    return coord__fail(
+        err, COORD_TLS,
+        "members: what they announce to clients is without TLS, and the endpoints in "
+        "use are with TLS; see etcd's --advertise-client-urls");
   }
   return coord__fail(err, COORD_NOT_FOUND,
                      "members: of %zu none announces an address of use to clients; see etcd's "
@@ -115,8 +116,8 @@ coord_code coord__sync_read(const uint8_t *bytes, size_t len, bool secure, coord
                             coord_error **err) {
   coord__arena *arena = coord__arena_new(4096, LONGEST_ANSWER + ARENA_FACTOR * len);
   if (arena == NULL) return coord__no_memory(err);
-  Etcdserverpb__MemberListResponse *list = etcdserverpb__member_list_response__unpack(
-      coord__arena_allocator(arena), len, bytes);
+  Etcdserverpb__MemberListResponse *list =
+      etcdserverpb__member_list_response__unpack(coord__arena_allocator(arena), len, bytes);
   coord_code code;
   if (list != NULL) {
     code = choose(list, secure, out, err);
@@ -142,8 +143,7 @@ static bool same_set(const coord__endpoints *a, const coord__endpoints *b) {
 static coord_code take(coord_client *c, const coord__buf *answer, coord_error **err) {
   coord__endpoints found = {0};
   const coord__endpoints *present = &c->rpc.config.endpoints;
-  coord_code code =
-      coord__sync_read(answer->data, answer->len, present->items[0].tls, &found, err);
+  coord_code code = coord__sync_read(answer->data, answer->len, present->items[0].tls, &found, err);
   if (code != COORD_OK) return code;
   if (same_set(&found, present)) {
     coord__endpoints_free(&found);
@@ -229,9 +229,8 @@ static void ask(coord__sync *sync) {
   coord_client *c = sync->client;
   coord_error *err = NULL;
   sync->called_ns = coord__clock_ns();
-  coord_code code =
-      prepare(c, &sync->call, sync->called_ns + c->request_timeout_ms * COORD__NS_PER_MS, on_list,
-              &err);
+  coord_code code = prepare(
+      c, &sync->call, sync->called_ns + c->request_timeout_ms * COORD__NS_PER_MS, on_list, &err);
   if (code == COORD_OK) {
     coord__call_start(&c->rpc, &sync->call);
     return;
