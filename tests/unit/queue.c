@@ -335,6 +335,17 @@ static void only_the_newest_log_lines_are_kept(void) {
   coord_queue_free(q);
 }
 
+static void only_the_newest_states_are_kept_beside_log_lines(void) {
+  coord_queue *q = open_queue();
+  push(q, COORD_EVENT_LOG, 0, 1024);
+  push(q, COORD_EVENT_STATE, 2000, 1500);
+  T_INT(freed, 1500 - 1024);
+  for (uint64_t tag = 0; tag < 1024; tag++) T_FATAL(expect(q, tag));
+  for (uint64_t tag = 3500 - 1024; tag < 3500; tag++) T_FATAL(expect(q, tag));
+  T_TRUE(coord_queue_next(q, 0) == NULL);
+  coord_queue_free(q);
+}
+
 static void other_events_are_not_bounded(void) {
   coord_queue *q = open_queue();
   push(q, COORD_EVENT_RESULT, 0, 5000);
@@ -360,4 +371,5 @@ T_MAIN(T_CASE(null_arguments_are_harmless), T_CASE(events_come_out_in_order),
        T_CASE(each_event_goes_to_one_of_several_threads), T_CASE(freeing_discards_what_waits),
        T_CASE(events_for_a_freed_queue_are_freed), T_CASE(freeing_ends_all_who_wait),
        T_CASE(event_outlives_its_queue), T_CASE(only_the_newest_log_lines_are_kept),
+       T_CASE(only_the_newest_states_are_kept_beside_log_lines),
        T_CASE(other_events_are_not_bounded), T_CASE(without_memory_none_is_opened))

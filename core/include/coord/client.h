@@ -45,6 +45,47 @@ COORD_API coord_code coord_client_log_to(coord_client *client, coord_queue *queu
                                          coord_error **err);
 
 /**
+ * Send what happens to endpoints to a queue as COORD_EVENT_STATE events: connected and lost, not
+ * reachable, taken out of use and put back, the list changed. The present state of each endpoint,
+ * as far as there is one, comes first. A queue that nobody reads keeps the newest 1,024.
+ *
+ * @param queue  NULL means no such events any more; one that is under way may still come
+ * @param tag    carried by each event
+ * @return COORD_OK, COORD_INVALID, COORD_CLOSED, COORD_FORKED, COORD_NO_MEMORY
+ * @threads any   @blocks no   @since 0.1
+ */
+COORD_API coord_code coord_client_states_to(coord_client *client, coord_queue *queue, uint64_t tag,
+                                            coord_error **err);
+
+/**
+ * Use other endpoints from now on, for what is started after this call and for what waits. What an
+ * endpoint of before carries may end there; then its connections are closed. An event of state
+ * COORD_STATE_ENDPOINTS tells when it is done. Options stay as they are.
+ *
+ * @param endpoints  as the option "endpoints": a list, a domain, or a URL that names hosts alone
+ * @return COORD_OK, COORD_INVALID (the list, or an option tls.* that it needs), COORD_CLOSED,
+ *         COORD_FORKED, COORD_NO_MEMORY; then the endpoints are those of before
+ * @threads any   @blocks no   @since 0.1
+ */
+COORD_API coord_code coord_client_set_endpoints(coord_client *client, const char *endpoints,
+                                                coord_error **err);
+
+/**
+ * Ask the cluster for its members and use what they announce to clients as endpoints from now on:
+ * what the option endpoints.sync.interval.ms does again and again. Members that have not started,
+ * learners, and members that announce nothing are left out. The scheme of what they announce
+ * decides about TLS, but a client with TLS stays with TLS.
+ *
+ * @param timeout_ms  0 means the option request.timeout.ms; -1 none
+ * @return COORD_OK, COORD_NOT_FOUND (no member announces anything of use), COORD_TLS (all of it is
+ *         without TLS, and this client is with), COORD_AUTH (the user may not ask), or what else
+ *         a call may give; then the endpoints are those of before
+ * @threads any   @blocks up to timeout_ms   @since 0.1
+ */
+COORD_API coord_code coord_client_sync_endpoints(coord_client *client, int32_t timeout_ms,
+                                                 coord_error **err);
+
+/**
  * Say goodbye: refuse new calls, let those under way finish for at most timeout_ms, end the rest
  * with COORD_CLOSED, close the connections. Closing twice is fine.
  *

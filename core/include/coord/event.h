@@ -11,18 +11,19 @@ extern "C" {
 /** Types of events. Unknown types may come from a newer library: ignore them. */
 enum {
   COORD_EVENT_RESULT = 0, /* a submitted op has ended: coord_event_error or coord_event_result */
-  COORD_EVENT_STATE = 7,  /* something has happened to an endpoint */
+  COORD_EVENT_STATE = 7,  /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
+                             coord_event_text, coord_event_code */
   COORD_EVENT_LOG = 8     /* a line of the client's log: coord_event_text, coord_event_level */
 };
 
-/** What happens to an endpoint, in coord_event_state. */
+/** What has become of an endpoint, in coord_event_state. More may come: ignore what is unknown. */
 enum {
-  COORD_STATE_CONNECTED = 1,    /* a connection to it is ready */
-  COORD_STATE_DISCONNECTED = 2, /* one was lost */
-  COORD_STATE_UNREACHABLE = 3,  /* it could not be connected to */
+  COORD_STATE_CONNECTED = 1,    /* there is a connection, after there was none */
+  COORD_STATE_DISCONNECTED = 2, /* the last connection was lost */
+  COORD_STATE_UNREACHABLE = 3,  /* it could not be connected to; not repeated for the same reason */
   COORD_STATE_EJECTED = 4,      /* it gets no calls for now */
-  COORD_STATE_RESTORED = 5,     /* it gets calls again */
-  COORD_STATE_ENDPOINTS = 6     /* the list of endpoints is another one */
+  COORD_STATE_RESTORED = 5,     /* it gets them again */
+  COORD_STATE_ENDPOINTS = 6     /* the list of endpoints is now another one */
 };
 
 /** Levels of the log, in coord_event_level. */
@@ -35,7 +36,8 @@ enum { COORD_LOG_ERROR = 1, COORD_LOG_WARN = 2, COORD_LOG_INFO = 3, COORD_LOG_DE
 COORD_API int32_t coord_event_type(const coord_event *event);
 /** The tag that was given with the submit or the handle. */
 COORD_API uint64_t coord_event_tag(const coord_event *event);
-/** COORD_OK, or why it failed. The code is there even when memory for the error object was not. */
+/** COORD_OK, or why it failed. The code is there even when memory for the error object was not.
+ * STATE: the code of the failure that was the reason, if any. */
 COORD_API coord_code coord_event_code(const coord_event *event);
 /** Why it failed; NULL when it succeeded. */
 COORD_API const coord_error *coord_event_error(const coord_event *event);
@@ -46,10 +48,15 @@ COORD_API const coord_result *coord_event_result(const coord_event *event);
  * The one function that changes an event; one thread at a time.
  */
 COORD_API coord_result *coord_event_take_result(coord_event *event);
-/** LOG: one line of UTF-8 without a line end; NULL otherwise. */
+/** One line of UTF-8 without a line end. LOG: the line. STATE: why, "" when there is no more to say;
+ * for ENDPOINTS the new list, separated by commas. NULL otherwise. */
 COORD_API const char *coord_event_text(const coord_event *event);
 /** LOG: COORD_LOG_ERROR to COORD_LOG_DEBUG; 0 otherwise. */
 COORD_API int32_t coord_event_level(const coord_event *event);
+/** STATE: COORD_STATE_...; 0 otherwise. */
+COORD_API int32_t coord_event_state(const coord_event *event);
+/** STATE: name of the endpoint; NULL for ENDPOINTS, and otherwise. */
+COORD_API const char *coord_event_endpoint(const coord_event *event);
 /** Free an event and what it still holds. NULL is fine. */
 COORD_API void coord_event_free(coord_event *event);
 

@@ -3,6 +3,7 @@
 #include "api/check.h"
 #include "base/error.h"
 #include "etcd/client.h"
+#include "etcd/endpoints.h"
 
 coord_code coord_client_open(const coord_options *options, coord_client **out, coord_error **err) {
   coord_code code = coord__check_pointer(out, "out", err);
@@ -26,6 +27,27 @@ coord_code coord_client_log_to(coord_client *client, coord_queue *queue, uint64_
   if (code == COORD_OK && queue != NULL) code = coord__check_queue(queue, err);
   if (code == COORD_OK) coord__log_to(&client->log, queue, tag);
   return code;
+}
+
+coord_code coord_client_states_to(coord_client *client, coord_queue *queue, uint64_t tag,
+                                  coord_error **err) {
+  coord_code code = coord__check_open(client, err);
+  if (code == COORD_OK && queue != NULL) code = coord__check_queue(queue, err);
+  return code != COORD_OK ? code : coord__client_states_to(client, queue, tag, err);
+}
+
+coord_code coord_client_set_endpoints(coord_client *client, const char *endpoints,
+                                      coord_error **err) {
+  coord_code code = coord__check_open(client, err);
+  if (code == COORD_OK) code = coord__check_pointer(endpoints, "endpoints", err);
+  return code != COORD_OK ? code : coord__client_set_endpoints(client, endpoints, err);
+}
+
+coord_code coord_client_sync_endpoints(coord_client *client, int32_t timeout_ms,
+                                       coord_error **err) {
+  coord_code code = coord__check_open(client, err);
+  if (code == COORD_OK) code = coord__check_timeout(timeout_ms, err);
+  return code != COORD_OK ? code : coord__client_sync_endpoints(client, timeout_ms, err);
 }
 
 coord_code coord_client_close(coord_client *client, int32_t timeout_ms, coord_error **err) {

@@ -33,6 +33,12 @@ const char *coord_event_text(const coord_event *event) {
 
 int32_t coord_event_level(const coord_event *event) { return event != NULL ? event->level : 0; }
 
+int32_t coord_event_state(const coord_event *event) { return event != NULL ? event->state : 0; }
+
+const char *coord_event_endpoint(const coord_event *event) {
+  return event != NULL ? event->endpoint : NULL;
+}
+
 void coord_event_free(coord_event *event) {
   if (event == NULL) return;
   coord_error_free(event->error);

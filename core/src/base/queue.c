@@ -15,7 +15,13 @@
 #include "base/fork.h"
 #include "base/waiting.h"
 
-enum { KEPT_LOG_LINES = 1024 };
+enum { KEPT_EVENTS = 1024 };
+
+/* Events that nobody has to read: only the newest are kept. */
+typedef struct kept {
+  coord__list events;
+  size_t count;
+} kept;
 
 struct coord_queue {
   atomic_int refs;
@@ -23,8 +29,8 @@ struct coord_queue {
   pthread_mutex_t lock;
   pthread_cond_t come; /* an event has come, or somebody called wake */
   coord__list events;
-  coord__list logs;
-  size_t log_count;
+  kept logs;
+  kept states;
   size_t waiting;                    /* threads in coord__queue_next */
   bool is_missed;                    /* it counts among those who wait for the I/O */
   const coord__queue_leader *leader; /* of the thread among those that does the I/O, or NULL */
@@ -55,7 +61,8 @@ coord_code coord__queue_new(coord_queue **out, coord_error **err) {
   pthread_cond_init(&q->come, &attr);
   pthread_condattr_destroy(&attr);
   coord__list_init(&q->events);
-  coord__list_init(&q->logs);
+  coord__list_init(&q->logs.events);
+  coord__list_init(&q->states.events);
   *out = q;
   return COORD_OK;
 }
@@ -130,16 +137,22 @@ static void nudge_leader(coord_queue *q) {
   if (q->leader != NULL) q->leader->nudge(q->leader->self);
 }
 
-static void note_taken(coord_queue *q, coord_event *event) {
-  if (!coord__list_linked(&event->log_link)) return;
-  coord__list_remove(&event->log_link);
-  q->log_count--;
+/* NULL: all of this type are kept. */
+static kept *kept_of(coord_queue *q, const coord_event *event) {
+  if (event->type == COORD_EVENT_LOG) return &q->logs;
+  return event->type == COORD_EVENT_STATE ? &q->states : NULL;
 }
 
-/* Keep only the newest LOG events; those cut are moved to `cut`. Lock held. */
-static void bound_logs(coord_queue *q, coord__list *cut) {
-  while (q->log_count > KEPT_LOG_LINES) {
-    coord_event *oldest = COORD__CONTAINER(q->logs.next, coord_event, log_link);
+static void note_taken(coord_queue *q, coord_event *event) {
+  if (!coord__list_linked(&event->kept_link)) return;
+  coord__list_remove(&event->kept_link);
+  kept_of(q, event)->count--;
+}
+
+/* Those that are too many are moved to `cut`. Lock held. */
+static void bound(coord_queue *q, kept *k, coord__list *cut) {
+  while (k->count > KEPT_EVENTS) {
+    coord_event *oldest = COORD__CONTAINER(k->events.next, coord_event, kept_link);
     note_taken(q, oldest);
     coord__list_remove(&oldest->link);
     coord__list_append(cut, &oldest->link);
@@ -158,12 +171,14 @@ void coord__queue_push(coord_queue *q, coord__list *events) {
     size_t n = 0;
     for (coord__list *node = events->next; node != events; node = node->next, n++) {
       coord_event *event = COORD__CONTAINER(node, coord_event, link);
-      if (event->type != COORD_EVENT_LOG) continue;
-      coord__list_append(&q->logs, &event->log_link);
-      q->log_count++;
+      kept *k = kept_of(q, event);
+      if (k == NULL) continue;
+      coord__list_append(&k->events, &event->kept_link);
+      k->count++;
     }
     coord__list_splice(&q->events, events);
-    bound_logs(q, &cut);
+    bound(q, &q->logs, &cut);
+    bound(q, &q->states, &cut);
     update_fd(q);
     note_served(q);
     nudge_leader(q);
@@ -306,8 +321,9 @@ void coord__queue_shut(coord_queue *q) {
   pthread_mutex_lock(&q->lock);
   q->shut = true;
   coord__list_splice(&discarded, &q->events);
-  coord__list_init(&q->logs);
-  q->log_count = 0;
+  coord__list_init(&q->logs.events);
+  coord__list_init(&q->states.events);
+  q->logs.count = q->states.count = 0;
   pthread_cond_broadcast(&q->come);
   nudge_leader(q);
   pthread_mutex_unlock(&q->lock);

@@ -13,7 +13,7 @@ coord_queue *coord__queue_retain(coord_queue *q);
 void coord__queue_release(coord_queue *q);
 
 /* Deliver a list of events and empty it. Events for a queue that its owner has freed are freed.
- * Of LOG events only the newest 1,024 are kept. Any thread. */
+ * Of LOG and of STATE events only the newest 1,024 each are kept. Any thread. */
 void coord__queue_push(coord_queue *q, coord__list *events);
 
 /* How a thread that waits for an event may do the I/O meanwhile; see coord__loop_lead. */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fork.h"
 #include "base/utf8.h"
+#include "etcd/endpoints.h"
 #include "etcd/subject.h"
 #include "etcd/task.h"
 #include "etcd/waiter.h"
@@ -28,6 +29,7 @@ static void free_client(coord_client *c) {
   coord__rpc_free(&c->rpc);
   coord__namespace_free(&c->ns);
   coord__auth_free(&c->auth);
+  coord__states_free(&c->states);
   coord__tls_release(c->tls);
   coord__map_free(&c->tasks);
   coord__stats_free(&c->stats);
@@ -72,6 +74,7 @@ void coord__client_end(coord_client *c) {
     coord__task_end(COORD__CONTAINER(c->open.next, coord__task, event.link), COORD_CLOSED,
                     "the client was closed");
   }
+  coord__sync_stop(&c->sync);
   coord__rpc_close(&c->rpc);
   coord__auth_stop(&c->auth);
 }
@@ -203,13 +206,6 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
-static bool may_use_tls(const coord__endpoints *endpoints) {
-  for (size_t i = 0; i < endpoints->count; i++) {
-    if (endpoints->items[i].tls || endpoints->items[i].domain != NULL) return true;
-  }
-  return false;
-}
-
 static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoints,
                                 coord_error **err) {
   const coord_options *o = c->options;
@@ -224,12 +220,8 @@ static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoin
   c->tls = coord__tls_new(&config);
   if (c->tls == NULL) return coord__no_memory(err);
   bool has_files = config.ca[0] != '\0' || config.cert[0] != '\0' || config.key[0] != '\0';
-  bool used = may_use_tls(endpoints);
-  if (used && !config.verify) {
-    coord__log_at(&c->log, COORD_LOG_WARN,
-                  "option tls.verify is false: whoever is on the way can pose as the server, and "
-                  "read and change everything");
-  }
+  bool used = coord__endpoints_may_use_tls(endpoints);
+  if (used) coord__client_warn_of_tls(c);
   if (has_files && !used) {
     coord__log_at(&c->log, COORD_LOG_WARN,
                   "the files of tls.ca, tls.cert and tls.key are not used: no endpoint begins with "
@@ -249,7 +241,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
   const coord_options *o = c->options;
   coord__rpc_config config = {.wire = wires[coord__options_choice(o, COORD__OPTION_WIRE)],
                               .classify = coord__etcd_status,
-                              .describe = coord__subject};
+                              .describe = coord__subject,
+                              .state = coord__states_tell,
+                              .state_user = &c->states};
   coord_code code = check_options(o, err);
   if (code != COORD_OK) return code;
   if (!coord__namespace_init(&c->ns, coord__options_text(o, COORD__OPTION_NAMESPACE))) {
@@ -300,6 +294,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
   if (login_ms < c->request_timeout_ms) login_ms = c->request_timeout_ms;
   coord__auth_bind(&c->auth, &c->rpc, &c->stats, login_ms);
   c->scan_page_keys = (int32_t)number(c, COORD__OPTION_SCAN_PAGE_KEYS);
+  coord__sync_init(&c->sync, c, number(c, COORD__OPTION_ENDPOINTS_SYNC_INTERVAL_MS));
   return COORD_OK;
 }
 
@@ -338,6 +333,7 @@ coord_code coord__client_open(const coord_options *options, coord_client **out, 
     coord__client_unuse(c);
     return code;
   }
+  coord__sync_start(&c->sync);
   *out = c;
   return COORD_OK;
 }

@@ -11,7 +11,9 @@
 #include "etcd/auth.h"
 #include "etcd/namespace.h"
 #include "etcd/request.h"
+#include "etcd/states.h"
 #include "etcd/stats.h"
+#include "etcd/sync.h"
 #include "rpc/rpc.h"
 
 struct coord_client {
@@ -34,6 +36,8 @@ struct coord_client {
   /* I/O thread only. */
   coord__rpc rpc;
   coord__auth auth;
+  coord__states states;
+  coord__sync sync;
   coord__map tasks;      /* those that can be cancelled, by id */
   coord__list open;      /* all tasks that have not ended */
   coord__list completed; /* tasks to be delivered before the loop sleeps */

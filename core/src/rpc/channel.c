@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "rpc/rpc.h"
+#include "rpc/state.h"
 
 /* Between tries to connect, while somebody waits; a link that only may be needed is not hurried. */
 enum { FIRST_PAUSE_MS = 25, LONGEST_PAUSE_MS = 1000, IDLE_PAUSE_MS = 500, LONGEST_IDLE_MS = 10000 };
@@ -144,7 +145,7 @@ static void on_ready(void *owner) {
   atomic_fetch_add(&rpc->counters.connected, 1);
   atomic_fetch_add(&rpc->counters.connections, 1);
   coord__log_at(rpc->log, COORD_LOG_INFO, "%s: connected", c->endpoint->name);
-  coord__rpc_state(rpc, COORD_STATE_CONNECTED, c->endpoint->name, COORD_OK, "connected");
+  coord__rpc_state(rpc, COORD_STATE_CONNECTED, c->endpoint->name, COORD_OK, "");
   if (is_wide(ch)) {
     if (rpc->connect_result != NULL) {
       rpc->connect_result(rpc->user, COORD_OK, "", c->endpoint->name);

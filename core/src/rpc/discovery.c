@@ -9,10 +9,14 @@
 
 static void ask(coord__discovery *d, bool tls);
 
-void coord__discovery_init(coord__discovery *d, coord__rpc *rpc) {
+static const coord__endpoint *domain_of(const coord__rpc *rpc) {
   const coord__endpoints *endpoints = &rpc->config.endpoints;
-  *d = (coord__discovery){.rpc = rpc};
-  if (endpoints->count == 1 && endpoints->items[0].domain != NULL) d->domain = endpoints->items;
+  bool is_domain = endpoints->count == 1 && endpoints->items[0].domain != NULL;
+  return is_domain ? endpoints->items : NULL;
+}
+
+void coord__discovery_init(coord__discovery *d, coord__rpc *rpc) {
+  *d = (coord__discovery){.rpc = rpc, .domain = domain_of(rpc)};
 }
 
 /* ---- the end of a lookup ---- */
@@ -120,6 +124,21 @@ bool coord__discovery_ask(coord__discovery *d, coord__channel *channel) {
   d->waiting[channel - d->rpc->channels] = true;
   /* Endpoints with TLS win: who can hide their record can do no more than hinder. */
   if (d->lookup == NULL) ask(d, true);
+  return true;
+}
+
+bool coord__discovery_set_endpoints(coord__discovery *d, coord__endpoints *endpoints) {
+  bool waiting[COORD__LANES];
+  if (!coord__rpc_set_endpoints(d->rpc, endpoints)) return false;
+  coord__discovery_close(d);
+  d->domain = domain_of(d->rpc);
+  d->known = false;
+  d->failures = 0;
+  memcpy(waiting, d->waiting, sizeof waiting);
+  memset(d->waiting, 0, sizeof d->waiting);
+  for (int i = 0; i < COORD__LANES; i++) {
+    if (waiting[i]) coord__channel_wake(&d->rpc->channels[i]);
+  }
   return true;
 }
 

@@ -27,6 +27,9 @@ void coord__discovery_init(coord__discovery *d, struct coord__rpc *rpc);
 /* The channel has to wait for an answer first: it is told by coord__channel_wake or
  * coord__channel_fail, the latter also from within. */
 bool coord__discovery_ask(coord__discovery *d, struct coord__channel *channel);
+/* As coord__rpc_set_endpoints, by order of the program: a domain among them is asked for from now on,
+ * and one that they replace no more. */
+bool coord__discovery_set_endpoints(coord__discovery *d, coord__endpoints *endpoints);
 /* An endpoint could not be reached. */
 void coord__discovery_note_failure(coord__discovery *d);
 void coord__discovery_close(coord__discovery *d);

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/error.h"
 
 enum { DEFAULT_PORT = 2379, LONGEST_NAME = 255 };
@@ -217,6 +218,25 @@ coord_code coord__endpoints_parse(const char *list, coord__endpoints *out, coord
   }
   *out = parsed;
   return COORD_OK;
+}
+
+bool coord__endpoints_may_use_tls(const coord__endpoints *endpoints) {
+  for (size_t i = 0; i < endpoints->count; i++) {
+    if (endpoints->items[i].tls || endpoints->items[i].domain != NULL) return true;
+  }
+  return false;
+}
+
+char *coord__endpoints_text(const coord__endpoints *endpoints) {
+  coord__buf list = {0};
+  bool ok = true;
+  for (size_t i = 0; ok && i < endpoints->count; i++) {
+    ok = (i == 0 || coord__buf_append_str(&list, ",")) &&
+         coord__buf_append_str(&list, endpoints->items[i].name);
+  }
+  if (ok && coord__buf_append(&list, "", 1)) return (char *)list.data;
+  coord__buf_free(&list);
+  return NULL;
 }
 
 void coord__endpoints_free(coord__endpoints *endpoints) {

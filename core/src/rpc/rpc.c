@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "rpc/state.h"
 
 /* ---- endpoints ---- */
 
@@ -52,19 +53,6 @@ static bool same_endpoints(const coord__endpoints *a, const coord__endpoints *b)
   return same;
 }
 
-static void announce(coord__rpc *rpc) {
-  coord__buf list = {0};
-  bool ok = true;
-  for (size_t i = 0; ok && i < rpc->target_count; i++) {
-    ok = (i == 0 || coord__buf_append_str(&list, ",")) &&
-         coord__buf_append_str(&list, rpc->targets[i]->endpoint->name);
-  }
-  if (ok && coord__buf_append(&list, "", 1)) {
-    coord__rpc_state(rpc, COORD_STATE_ENDPOINTS, NULL, COORD_OK, (const char *)list.data);
-  }
-  coord__buf_free(&list);
-}
-
 bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints) {
   if (same_endpoints(&rpc->config.endpoints, endpoints)) {
     coord__endpoints_free(endpoints);
@@ -88,7 +76,7 @@ bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints) {
     if (!is_among(targets, endpoints->count, old[i])) coord__target_free(old[i]);
   }
   coord__free(old);
-  announce(rpc);
+  coord__rpc_state(rpc, COORD_STATE_ENDPOINTS, NULL, COORD_OK, NULL);
   for (int i = 0; i < COORD__LANES; i++) {
     coord__channel *ch = &rpc->channels[i];
     if (ch->active) coord__channel_pump(ch);

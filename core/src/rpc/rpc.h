@@ -37,7 +37,7 @@ typedef struct coord__rpc_config {
   /* What an encoded request is about (" of \"key\""), for refusals of permission; may be NULL. */
   void (*describe)(const coord__method *method, const uint8_t *message, size_t len, char *out,
                    size_t size);
-  /* Told what happens to endpoints: COORD_STATE_...; may be NULL. */
+  /* What happens to endpoints (COORD_STATE_...), by coord__rpc_state; may be NULL. */
   void (*state)(void *user, int state, const char *endpoint, coord_code code, const char *why);
   void *state_user;
 } coord__rpc_config;
@@ -161,9 +161,6 @@ bool coord__stream_send(coord__stream *stream, uint8_t *frame, size_t len, bool 
 void coord__stream_pause(coord__stream *stream, bool paused);
 /* End it from our side, in any state. No callback follows. */
 void coord__stream_end(coord__stream *stream);
-/* Tell the world what happens to an endpoint. */
-void coord__rpc_state(coord__rpc *rpc, int state, const char *endpoint, coord_code code,
-                      const char *why);
 
 /* The server has said in a message of the stream (a reason for which it cancels a watch) what may be
  * about the token. True: it is; a stream opened from now on goes with a new one. */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "rpc/rpc.h"
+#include "rpc/state.h"
 
 /* Probes follow each other ever more slowly; one who was well for CALM_MS begins anew. */
 enum { FIRST_PROBE_MS = 100, LAST_PROBE_MS = 5000, CALM_MS = 10000 };
