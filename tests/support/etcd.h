@@ -19,6 +19,7 @@ typedef struct t_cluster t_cluster;
 typedef struct t_etcd_options {
   int nodes;               /* 0 means 1 */
   const char *const *args; /* more arguments of etcd, up to a NULL; may be NULL */
+  bool divisible;          /* a proxy before each peer port: see cluster.h */
 } t_etcd_options;
 
 /* Starts servers and waits until they are healthy. `options` may be NULL. */
