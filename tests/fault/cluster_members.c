@@ -14,8 +14,8 @@ static coord_client *client_of(const t_cluster *cluster) {
 static void rolling_restart_costs_no_read(void) {
   t_cluster *cluster = t_cluster_healed();
   coord_client *client = client_of(cluster);
-  t_load *load = t_load_start(
-      &(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
+  t_load *load =
+      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
   for (int i = 0; i < 3; i++) {
     T_TRUE(t_load_go_on(load, 20));
     t_etcd_terminate(cluster, i);
@@ -33,8 +33,8 @@ static void rolling_restart_costs_no_read(void) {
 static void leaders_killed_one_after_the_other_cost_no_read(void) {
   t_cluster *cluster = t_cluster_healed();
   coord_client *client = client_of(cluster);
-  t_load *load = t_load_start(
-      &(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
+  t_load *load =
+      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
   for (int i = 0; i < 3; i++) {
     T_TRUE(t_load_go_on(load, 20));
     int leader = t_cluster_leader(cluster);
@@ -105,8 +105,8 @@ static void calls_under_way_survive_a_restart_of_all(void) {
 static void member_is_replaced_by_a_new_one(void) {
   t_cluster *cluster = t_cluster_healed();
   coord_client *client = client_of(cluster);
-  t_load *load = t_load_start(
-      &(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
+  t_load *load =
+      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
   T_TRUE(t_load_go_on(load, 20));
   int node = t_cluster_follower(cluster);
   uint64_t before = t_cluster_member_id(cluster, node);

@@ -14,8 +14,8 @@ static coord_client *client_of(const t_cluster *cluster) {
 }
 
 static t_load *start_load(coord_client *client) {
-  t_load *load = t_load_start(
-      &(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
+  t_load *load =
+      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
   T_TRUE(t_load_go_on(load, 20));
   return load;
 }

@@ -43,8 +43,8 @@ static void reads_go_elsewhere_from_a_member_that_has_no_leader(void) {
 
 static void isolate_under_load(t_cluster *cluster, int node, int longest_ms) {
   coord_client *client = client_that_prefers(cluster, node);
-  t_load *load = t_load_start(
-      &(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
+  t_load *load =
+      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
   T_TRUE(t_load_go_on(load, 20));
   t_cluster_isolate(cluster, node);
   T_TRUE(t_cluster_wait_leaderless(cluster, node));
@@ -107,8 +107,8 @@ static void nothing_is_acknowledged_by_a_leader_without_a_majority(void) {
   char key[t_key_size];
   t_cluster *cluster = t_cluster_healed();
   int node = t_cluster_leader(cluster);
-  coord_client *alone = t_client_with("endpoints", t_etcd_endpoint(cluster, node), "log.level",
-                                      "off", NULL);
+  coord_client *alone =
+      t_client_with("endpoints", t_etcd_endpoint(cluster, node), "log.level", "off", NULL);
   coord_client *client = client_that_prefers(cluster, (node + 1) % 3);
   t_key(key, "k");
   T_TRUE(t_put(client, key, "v") > 0);

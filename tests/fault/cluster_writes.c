@@ -21,8 +21,8 @@ static void end_load(t_load *load, coord_client *client, t_fronts *fronts) {
 }
 
 static t_load *start_load(coord_client *client) {
-  t_load *load = t_load_start(
-      &(t_load_options){.client = client, .readers = 2, .writers = 4, .counters = 3});
+  t_load *load =
+      t_load_start(&(t_load_options){.client = client, .readers = 2, .writers = 4, .counters = 3});
   T_TRUE(t_load_go_on(load, 20));
   return load;
 }
