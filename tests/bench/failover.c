@@ -136,8 +136,7 @@ static void *work(void *argument) {
   worker *w = argument;
   size_t len = strlen(w->key);
   while (!is_stopped()) {
-    coord_op *op =
-        w->kind == READS ? coord_op_get(w->key, len) : coord_op_put(w->key, len, "v", 1);
+    coord_op *op = w->kind == READS ? coord_op_get(w->key, len) : coord_op_put(w->key, len, "v", 1);
     coord_result *result = NULL;
     coord_error *err = NULL;
     uint64_t start = now_ns();
@@ -226,7 +225,8 @@ static const char usage[] =
     "                [--timeout-ms MS]\n"
     "\n"
     "Threads that read KEY and write KEY/0, KEY/1, ... with a pause of 2 ms between calls. Prints\n"
-    "\"ready\" when it runs; at the end of the standard input it stops and prints one line of JSON:\n"
+    "\"ready\" when it runs; at the end of the standard input it stops and prints one line of "
+    "JSON:\n"
     "calls done and failed, and the longest time without a success, for both and for each kind.\n";
 
 static int number(const char *name, const char *text, int least, int most) {
