@@ -11,6 +11,7 @@ static void print_flags(FILE *to, const struct flag *flags) {
     snprintf(left, sizeof left, "%s%s%s", flags->name, flags->value != NULL ? " " : "",
              flags->value != NULL ? flags->value : "");
     fprintf(to, "  %-24s", left);
+    if (strlen(left) >= 24) fprintf(to, "\n%26s", "");
     /* Continuation lines of a help text stand under its first one. */
     for (const char *c = flags->help; *c != '\0'; c++) {
       fputc(*c, to);

@@ -12,11 +12,30 @@ struct settings cli;
 
 const struct flag global_flags[] = {
     {"--endpoints", "LIST",
-     "where etcd listens, such as 10.0.0.1:2379,10.0.0.2:2379 or\n"
-     "unix:///run/etcd.sock; else $COORD_ENDPOINTS, else 127.0.0.1:2379"},
+     "where etcd listens, such as 10.0.0.1:2379,10.0.0.2:2379,\n"
+     "https://db.example:2379 or unix:///run/etcd.sock, or a URL that sets\n"
+     "options too: etcd://user@10.0.0.1:2379,10.0.0.2:2379/namespace?option=value;\n"
+     "else $COORD_ENDPOINTS, else $ETCDCTL_ENDPOINTS, else the options file,\n"
+     "else 127.0.0.1:2379"},
+    {"--namespace", "PREFIX",
+     "all keys begin with PREFIX, which is neither given nor shown;\n"
+     "else $COORD_NAMESPACE"},
+    {"--config", "FILE",
+     "take options from the section \"defaults\" of a YAML file; else the one\n"
+     "that $COORD_CONFIG names, as FILE or FILE#SECTION"},
+    {"--section", "NAME", "also those of the section NAME of that file"},
+    {"--cacert", "FILE",
+     "who vouches for the server of an https:// endpoint: PEM file, or\n"
+     "directory made by openssl rehash; else the system's authorities"},
+    {"--cert", "FILE", "PEM file with the certificate to show to the server"},
+    {"--key", "FILE", "PEM file with the key of --cert; else it is in the file of --cert"},
+    {"--insecure-skip-tls-verify", NULL,
+     "talk to whoever answers, whatever its certificate: whoever is on\n"
+     "the way can then read and change everything"},
     {"--option", "NAME=VALUE",
      "set an option of the library (docs/CONFIGURATION.md lists them);\n"
-     "may be repeated"},
+     "may be repeated; else the variable COORD_ and the name in capitals,\n"
+     "such as COORD_REQUEST_TIMEOUT_MS, or that of etcdctl"},
     {"--timeout", "TIME",
      "longest time for one call: 250ms, 1.5s, 2m or none; a bare number\n"
      "is milliseconds; default 5s"},

@@ -37,6 +37,30 @@ static bool was_set(const struct args *args, const char *name) {
   return false;
 }
 
+/* Flags that are options under a name that etcdctl and curl have too. */
+static const struct shortcut {
+  const char *flag;
+  const char *option;
+  const char *value; /* of a switch */
+} shortcuts[] = {{"--cacert", "tls.ca", NULL},
+                 {"--cert", "tls.cert", NULL},
+                 {"--key", "tls.key", NULL},
+                 {"--insecure-skip-tls-verify", "tls.verify", "false"}};
+
+static int set_shortcuts(coord_options *options, const struct args *args) {
+  int exit_code = CLI_FINE;
+  for (size_t i = 0; exit_code == CLI_FINE && i < sizeof shortcuts / sizeof *shortcuts; i++) {
+    const struct shortcut *s = &shortcuts[i];
+    const char *value = args_text(args, s->flag);
+    if (value == NULL) continue;
+    if (s->value == NULL && *value == '\0') {
+      return usage_error(args->verb->name, "%s is empty", s->flag);
+    }
+    exit_code = set_option(options, s->flag, s->option, s->value != NULL ? s->value : value);
+  }
+  return exit_code;
+}
+
 /* A shorter --timeout bounds connecting too. */
 static int bound_connect(coord_options *options, const struct args *args, int32_t timeout_ms) {
   const char *now = NULL;
@@ -49,22 +73,48 @@ static int bound_connect(coord_options *options, const struct args *args, int32_
   return set_option(options, "--timeout", "connect.timeout.ms", text);
 }
 
-int session_options(const struct args *args, coord_options **out) {
-  int32_t timeout_ms = 0;
-  if (!args_duration(args, "--timeout", &timeout_ms)) return CLI_USAGE;
-  coord_options *options = NULL;
-  if (coord_options_new(&options) != COORD_OK) {
-    complain(args->verb->name, "NO_MEMORY", "memory is exhausted");
-    return CLI_OTHER;
+/* The file and section of the flags; where these say nothing, of COORD_CONFIG ("FILE#SECTION"), which
+ * is then out of the environment. */
+static int load_file(coord_options *options, const struct args *args) {
+  const char *path = args_text(args, "--config");
+  const char *section = args_text(args, "--section");
+  const char *variable = getenv("COORD_CONFIG");
+  if (path == NULL && section == NULL) return CLI_FINE;
+  if (path != NULL && *path == '\0') return usage_error(args->verb->name, "--config is empty");
+  if (path == NULL && (variable == NULL || *variable == '\0')) {
+    return usage_error(args->verb->name, "--section goes with --config or COORD_CONFIG");
   }
-  /* What goes wrong is told once, by the verb. */
-  int exit_code = set_option(options, "log.level", "log.level", "error");
-  const char *env = getenv("COORD_ENDPOINTS");
+  size_t len = path != NULL ? strlen(path) : strcspn(variable, "#");
+  struct bytes file = bytes_copy(path != NULL ? path : variable, len);
+  coord_error *err = NULL;
+  coord_code code = coord_options_load(options, file.data, section, &err);
+  int exit_code = code == COORD_OK ? CLI_FINE : call_error("--config", code, err);
+  coord_error_free(err);
+  bytes_free(&file);
+  unsetenv("COORD_CONFIG");
+  return exit_code;
+}
+
+static int load_environment(coord_options *options) {
+  coord_error *err = NULL;
+  coord_code code = coord_options_env(options, &err);
+  int exit_code = code == COORD_OK ? CLI_FINE : call_error("environment", code, err);
+  coord_error_free(err);
+  return exit_code;
+}
+
+/* What goes wrong is told once, by the verb, unless more is asked for. */
+static int hush(coord_options *options) {
+  const char *level = NULL;
+  if (coord_options_get(options, "log.level", &level, NULL) != COORD_OK) return CLI_FINE;
+  if (strcmp(level, "warn") != 0) return CLI_FINE;
+  return set_option(options, "log.level", "log.level", "error");
+}
+
+static int set_flags(coord_options *options, const struct args *args) {
+  int exit_code = CLI_FINE;
   const char *endpoints = args_text(args, "--endpoints");
-  if (exit_code == CLI_FINE && endpoints == NULL && env != NULL && *env != '\0' &&
-      !was_set(args, "endpoints")) {
-    exit_code = set_option(options, "COORD_ENDPOINTS", "endpoints", env);
-  }
+  const char *namespace = args_text(args, "--namespace");
   for (int i = 0; exit_code == CLI_FINE && i < args->flag_count; i++) {
     if (strcmp(args->flags[i].flag->name, "--option") == 0) {
       exit_code = set_pair(options, args, args->flags[i].value);
@@ -76,6 +126,24 @@ int session_options(const struct args *args, coord_options **out) {
   } else if (exit_code == CLI_FINE && endpoints != NULL) {
     exit_code = set_option(options, "--endpoints", "endpoints", endpoints);
   }
+  if (exit_code == CLI_FINE && namespace != NULL) {
+    exit_code = set_option(options, "--namespace", "namespace", namespace);
+  }
+  return exit_code == CLI_FINE ? set_shortcuts(options, args) : exit_code;
+}
+
+int session_options(const struct args *args, coord_options **out) {
+  int32_t timeout_ms = 0;
+  if (!args_duration(args, "--timeout", &timeout_ms)) return CLI_USAGE;
+  coord_options *options = NULL;
+  if (coord_options_new(&options) != COORD_OK) {
+    complain(args->verb->name, "NO_MEMORY", "memory is exhausted");
+    return CLI_OTHER;
+  }
+  int exit_code = load_file(options, args);
+  if (exit_code == CLI_FINE) exit_code = load_environment(options);
+  if (exit_code == CLI_FINE) exit_code = hush(options);
+  if (exit_code == CLI_FINE) exit_code = set_flags(options, args);
   if (exit_code == CLI_FINE) exit_code = bound_connect(options, args, timeout_ms);
   if (exit_code == CLI_FINE) {
     *out = options;
@@ -86,12 +154,11 @@ int session_options(const struct args *args, coord_options **out) {
 }
 
 /* A newcomer without a server learns where to get one. */
-static void hint(const struct args *args, coord_code code) {
-  const char *env = getenv("COORD_ENDPOINTS");
-  if (code != COORD_UNAVAILABLE || args_has(args, "--endpoints") || was_set(args, "endpoints")) {
-    return;
-  }
-  if (env != NULL && *env != '\0') return;
+static void hint(const coord_options *options, coord_code code) {
+  static const char standard[] = "127.0.0.1:2379";
+  const char *endpoints = standard;
+  coord_options_get(options, "endpoints", &endpoints, NULL);
+  if (code != COORD_UNAVAILABLE || strcmp(endpoints, standard) != 0) return;
   remark(
       "Neither --endpoints nor COORD_ENDPOINTS is set. \"coord dev\" starts an etcd to try with.");
 }
@@ -107,7 +174,7 @@ int session_open(const struct args *args, struct session *out) {
     args_duration(args, "--timeout", &out->timeout_ms);
   } else {
     exit_code = call_error(args->verb->name, code, err);
-    hint(args, code);
+    if (!args_has(args, "--endpoints")) hint(options, code);
   }
   coord_error_free(err);
   coord_options_free(options);

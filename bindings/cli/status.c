@@ -89,6 +89,27 @@ static int ask_all(coord_options *options, const char *list, int32_t timeout_ms)
   return worst;
 }
 
+/* Endpoints as a list instead of a URL, and what else the URL says as options. */
+static void drop_url(coord_options *options, const char *list) {
+  enum { OPTIONS_MAX = 128 };
+  struct bytes before[OPTIONS_MAX] = {{0}};
+  int32_t count = coord_options_count() < OPTIONS_MAX ? coord_options_count() : OPTIONS_MAX;
+  for (int32_t i = 0; i < count; i++) {
+    const char *value = NULL;
+    if (coord_options_get(options, coord_options_name(i), &value, NULL) != COORD_OK) continue;
+    before[i] = bytes_copy(value, strlen(value));
+  }
+  coord_options_set(options, "endpoints", list, NULL);
+  for (int32_t i = 0; i < count; i++) {
+    const char *value = NULL;
+    coord_options_get(options, coord_options_name(i), &value, NULL);
+    if (before[i].data != NULL && value != NULL && strcmp(before[i].data, value) != 0) {
+      coord_options_set(options, coord_options_name(i), before[i].data, NULL);
+    }
+    bytes_free(&before[i]);
+  }
+}
+
 static int run(const struct args *args) {
   coord_options *options = NULL;
   int32_t timeout_ms = 0;
@@ -99,6 +120,7 @@ static int run(const struct args *args) {
   args_duration(args, "--timeout", &timeout_ms);
   if (coord_options_get(options, "endpoints", &value, NULL) == COORD_OK) {
     struct bytes list = bytes_copy(value, strlen(value));
+    drop_url(options, list.data);
     code = ask_all(options, list.data, timeout_ms);
     bytes_free(&list);
   }

@@ -25,6 +25,7 @@
 #ifndef COORD_H
 #define COORD_H
 
+#include "coord/auth.h"
 #include "coord/base.h"
 #include "coord/call.h"
 #include "coord/client.h"

@@ -260,7 +260,7 @@ static void stall_that_ends_in_time_does_no_harm(void) {
     T_CODE(coord_event_code(event), COORD_OK);
     coord_event_free(event);
   }
-  T_INT(t_proxy_connections(proxy), 1);
+  T_TRUE(t_proxy_connections(proxy) <= (t_on_gateway() ? 16 : 1));
   coord_op_free(op);
   coord_client_free(client);
   coord_queue_free(queue);
@@ -271,7 +271,7 @@ static void large_answers_do_not_starve_small_ones(void) {
   char key[t_key_size];
   coord_queue *queue = NULL;
   coord_error *err = NULL;
-  size_t n = 1000000;
+  size_t n = t_on_gateway() ? 100000 : 1000000; /* there it waits for its turn */
   char *value = calloc(1, n);
   coord_client *client = t_client();
   T_FATAL(value != NULL);

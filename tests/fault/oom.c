@@ -8,6 +8,7 @@
 enum { LONGEST_WALK = 3000, CALL_MS = 200 };
 
 static const char *endpoint;
+static const char *ca = ""; /* for endpoints with TLS */
 
 /* A scenario gives COORD_OK when all of it worked, else the code of what failed. */
 typedef coord_code scenario(void);
@@ -49,11 +50,9 @@ static long walk(scenario *run, bool only_no_memory) {
 static coord_options *make_options(coord_code *code, const char *lazy) {
   coord_options *options = NULL;
   *code = coord_options_new(&options);
-  const char *const pairs[][2] = {{"endpoints", endpoint},
-                                  {"connect.lazy", lazy},
-                                  {"log.level", "off"},
-                                  {"request.timeout.ms", "200"},
-                                  {"connect.timeout.ms", "200"}};
+  const char *const pairs[][2] = {
+      {"endpoints", endpoint}, {"connect.lazy", lazy},        {"tls.ca", ca},
+      {"log.level", "off"},    {"request.timeout.ms", "200"}, {"connect.timeout.ms", "200"}};
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs && *code == COORD_OK; i++) {
     *code = ended(coord_options_set(options, pairs[i][0], pairs[i][1], &err));
   }
@@ -134,6 +133,18 @@ static void opening_a_client_without_memory(void) {
 static void first_call_without_memory(void) {
   endpoint = t_etcd_endpoint(t_etcd(), 0);
   T_TRUE(walk(open_and_put, false) > 16);
+}
+
+static void opening_and_calling_with_tls_without_memory(void) {
+  t_pki *pki = t_pki_new();
+  t_cluster *etcd = t_etcd_start(&(t_etcd_options){.pki = pki});
+  ca = t_pki_file(pki, "ca.pem");
+  endpoint = t_etcd_endpoint(etcd, 0);
+  T_TRUE(walk(open_connected, false) > 20);
+  T_TRUE(walk(open_and_put, false) > 24);
+  ca = "";
+  t_etcd_stop(etcd);
+  t_pki_free(pki);
 }
 
 /* ---- calls over a connection that is there ---- */
@@ -292,6 +303,6 @@ static void scan_without_memory(void) {
 
 T_MAIN(T_CASE(options_without_memory), T_CASE(opening_a_lazy_client_without_memory),
        T_CASE(opening_a_client_without_memory), T_CASE(first_call_without_memory),
-       T_CASE(put_and_get_without_memory), T_CASE(transaction_without_memory),
-       T_CASE(submitting_without_memory), T_CASE(many_calls_without_memory),
-       T_CASE(scan_without_memory))
+       T_CASE(opening_and_calling_with_tls_without_memory), T_CASE(put_and_get_without_memory),
+       T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
+       T_CASE(many_calls_without_memory), T_CASE(scan_without_memory))

@@ -148,7 +148,8 @@ static void events_wait_in_the_order_in_which_they_came(void) {
   static const t_rule rules[] = {{.never = true}};
   uint64_t ids[20];
   t_peer *peer = t_peer_grpc(rules, 1, NULL);
-  coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
+  coord_client *client =
+      t_client_with("endpoints", t_peer_endpoint(peer), "gateway.max.connections", "20", NULL);
   coord_queue *queue = open_queue();
   coord_op *op = coord_op_get("k", 1);
   for (uint64_t i = 0; i < 20; i++) {

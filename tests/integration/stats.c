@@ -151,6 +151,7 @@ static void calls_under_way_are_told(void) {
 }
 
 static void lost_and_new_connections_are_counted(void) {
+  if (t_on_gateway()) T_SKIP("a connection of HTTP/1.1 that rests is replaced unseen");
   t_proxy *proxy = t_proxy_start(t_etcd_port(t_etcd(), 0));
   coord_client *client = t_client_with("endpoints", t_proxy_endpoint(proxy), NULL);
   for (int i = 0; i < 3; i++) {

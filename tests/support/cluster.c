@@ -49,7 +49,7 @@ static bool ask(const node *n, const char *path, const char *body, char answer[a
   char request[512];
   size_t got = 0;
   answer[0] = '\0';
-  int fd = is_up(n) ? t_etcd_connect(n->port) : -1;
+  int fd = is_up(n) ? t_etcd_connect(n->plain_port) : -1;
   if (fd < 0) return false;
   int len = snprintf(request, sizeof request,
                      "POST /v3/%s HTTP/1.0\r\nHost: etcd\r\nContent-Type: application/json\r\n"

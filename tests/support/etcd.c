@@ -133,7 +133,7 @@ static bool settled(void *arg) {
     n->pid = 0;
     return true;
   }
-  return is_healthy(n->port);
+  return is_healthy(n->plain_port);
 }
 
 /* --- Processes ----------------------------------------------------------------------------------- */
@@ -179,6 +179,17 @@ __attribute__((format(printf, 2, 3))) static void add(arguments *args, const cha
   args->list[args->count++] = at;
 }
 
+static void add_tls(const t_cluster *cluster, const node *n, arguments *args) {
+  char file[80];
+  snprintf(file, sizeof file, "%s.pem", cluster->certificate);
+  add(args, "--cert-file=%s", t_pki_file(cluster->pki, file));
+  snprintf(file, sizeof file, "%s.key", cluster->certificate);
+  add(args, "--key-file=%s", t_pki_file(cluster->pki, file));
+  if (!cluster->client_auth) return;
+  add(args, "--client-cert-auth");
+  add(args, "--trusted-ca-file=%s", t_pki_file(cluster->pki, "ca.pem"));
+}
+
 /* "n0=http://127.0.0.1:port,n1=...", without nodes that are no members. */
 static void list_members(const t_cluster *cluster, char *text, size_t size) {
   text[0] = '\0';
@@ -197,13 +208,20 @@ static void build_arguments(const t_cluster *cluster, const node *n, arguments *
   add(args, "%s", binary_path());
   add(args, "--name=%s", n->name);
   add(args, "--data-dir=%s/data", n->dir);
-  add(args, "--listen-client-urls=http://127.0.0.1:%d", n->port);
-  add(args, "--advertise-client-urls=http://127.0.0.1:%d", n->port);
+  const char *scheme = cluster->pki ? "https" : "http";
+  if (cluster->pki) {
+    add(args, "--listen-client-urls=https://127.0.0.1:%d,http://127.0.0.1:%d", n->port,
+        n->plain_port);
+  } else {
+    add(args, "--listen-client-urls=http://127.0.0.1:%d", n->port);
+  }
+  add(args, "--advertise-client-urls=%s://127.0.0.1:%d", scheme, n->port);
   add(args, "--listen-peer-urls=http://127.0.0.1:%d", n->peer_port);
   add(args, "--initial-advertise-peer-urls=http://127.0.0.1:%d", t_etcd_advertised_port(n));
   add(args, "--initial-cluster=%s", members);
   add(args, "--initial-cluster-state=%s", n->joins ? "existing" : "new");
   if (binary.no_fsync) add(args, "--unsafe-no-fsync");
+  if (cluster->pki) add_tls(cluster, n, args);
   for (const char *const *more = cluster->args; more && *more; more++) add(args, "%s", *more);
 }
 
@@ -283,7 +301,12 @@ static bool start_all(t_cluster *cluster) {
     n->port = free_port();
     snprintf(n->name, sizeof n->name, "n%d", i);
     t_etcd_choose_peer_port(cluster, n);
-    snprintf(n->endpoint, sizeof n->endpoint, "127.0.0.1:%d", n->port);
+    n->plain_port = n->port;
+    while (cluster->pki && (n->plain_port == n->port || n->plain_port == n->peer_port)) {
+      n->plain_port = free_port();
+    }
+    snprintf(n->endpoint, sizeof n->endpoint, "%s127.0.0.1:%d", cluster->pki ? "https://" : "",
+             n->port);
   }
   for (int i = 0; i < cluster->node_count; i++) t_etcd_start_node(cluster, &cluster->nodes[i]);
   for (int i = 0; i < cluster->node_count; i++) healthy &= t_etcd_wait_healthy(&cluster->nodes[i]);
@@ -311,6 +334,14 @@ static void remember(t_cluster *cluster) {
   T_FATAL(room_for_another_cluster);
 }
 
+static void take_tls(t_cluster *cluster, const t_etcd_options *options) {
+  cluster->pki = options->pki;
+  cluster->client_auth = options->client_auth;
+  snprintf(cluster->certificate, sizeof cluster->certificate, "%s",
+           options->certificate ? options->certificate : "server");
+  if (!options->certificate) t_pki_issue(cluster->pki, &(t_certificate){.file = "server"});
+}
+
 t_cluster *t_etcd_start(const t_etcd_options *options) {
   look_at_binary();
   t_cluster *cluster = calloc(1, sizeof *cluster);
@@ -323,6 +354,7 @@ t_cluster *t_etcd_start(const t_etcd_options *options) {
   T_FATAL(cluster->node_count <= t_etcd_nodes_max);
   cluster->args = options ? options->args : NULL;
   cluster->divisible = options && options->divisible;
+  if (options && options->pki) take_tls(cluster, options);
   remember(cluster);
   cluster->sweeper = start_sweeper(cluster);
   /* Another program may take a port between the choice and the start: then it is tried anew. */
@@ -406,9 +438,18 @@ static void set_option(coord_options *options, const char *name, const char *val
   T_FATAL(err == NULL);
 }
 
+/* "" unless the program is to run on another wire than the library's own choice. */
+static const char *wire(void) {
+  const char *name = getenv("COORD_TEST_WIRE");
+  return name ? name : "";
+}
+
+bool t_on_gateway(void) { return strcmp(wire(), "gateway") == 0; }
+
 static coord_options *options_from(const char *name, va_list rest) {
   coord_options *options = NULL;
   T_FATAL(coord_options_new(&options) == COORD_OK);
+  if (wire()[0]) set_option(options, "wire", wire());
   for (; name; name = va_arg(rest, const char *)) {
     set_option(options, name, va_arg(rest, const char *));
   }

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "support/pki.h"
 #include "support/t.h"
 
 enum { t_etcd_nodes_max = 5 };
@@ -20,6 +21,9 @@ typedef struct t_etcd_options {
   int nodes;               /* 0 means 1 */
   const char *const *args; /* more arguments of etcd, up to a NULL; may be NULL */
   bool divisible;          /* a proxy before each peer port: see cluster.h */
+  t_pki *pki;              /* NULL: plain; else clients are spoken to with TLS by NAME.pem, .key */
+  const char *certificate; /* NAME; NULL: "server", which is issued if need be */
+  bool client_auth;        /* only clients with a certificate of ca.pem are served */
 } t_etcd_options;
 
 /* Starts servers and waits until they are healthy. `options` may be NULL. */
@@ -29,7 +33,7 @@ t_cluster *t_etcd(void);
 /* Ends the servers and removes their directory. */
 void t_etcd_stop(t_cluster *cluster);
 
-/* "127.0.0.1:port" of a node, lives as long as the cluster. */
+/* "127.0.0.1:port", or "https://127.0.0.1:port", of a node; lives as long as the cluster. */
 const char *t_etcd_endpoint(const t_cluster *cluster, int node);
 int t_etcd_port(const t_cluster *cluster, int node);
 pid_t t_etcd_pid(const t_cluster *cluster, int node);
@@ -45,6 +49,9 @@ void t_etcd_resume(t_cluster *cluster, int node);
 void t_etcd_version(int *major, int *minor);
 /* At least this version. */
 bool t_etcd_is_at_least(int major, int minor);
+
+/* Options made here choose the wire that COORD_TEST_WIRE names, if any; one named among them wins. */
+bool t_on_gateway(void);
 
 /* Opens a client of the shared server, or ends the case. The caller frees it. */
 coord_client *t_client(void);

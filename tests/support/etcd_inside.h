@@ -13,8 +13,9 @@ typedef struct node {
   pid_t pid; /* 0: not running */
   int port;
   int peer_port;
+  int plain_port; /* also without TLS, for the harness; the same as `port` when that is plain */
   char name[32];
-  char endpoint[32];
+  char endpoint[48];
   char dir[160];
   bool paused;
   bool removed; /* no member any more */
@@ -33,6 +34,9 @@ struct t_cluster {
   char dir[128];
   const char *const *args;
   bool divisible;
+  t_pki *pki;
+  char certificate[64];
+  bool client_auth;
   pid_t sweeper; /* removes `dir` when the other end of its pipe is closed, by us or by our death */
   int sweeper_pipe;
 };

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/http1.h"
+
 enum { conns_max = 64, calls_max = 20000, rules_max = 32, headers_max = 24, path_size = 96 };
 
 typedef struct stream {
@@ -31,7 +33,8 @@ typedef struct conn {
   bool heard;   /* raw: the first bytes of the client came */
   bool closing; /* when all is sent */
   bool resets;
-  nghttp2_session *session;
+  nghttp2_session *session; /* one of these two, after the first bytes of the client */
+  t_http1 *http1;
   stream *streams;
   const uint8_t *out;
   size_t out_len;
@@ -114,6 +117,8 @@ static void drop_conn(t_peer *peer, int i) {
   if (c->resets) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &abrupt, sizeof abrupt);
   nghttp2_session_del(c->session);
   while (c->streams) drop_stream(c, c->streams->id);
+  if (c->http1) t_http1_free(c->http1);
+  free(c->http1);
   close(c->fd);
   free(c);
   peer->conns[i] = NULL;
@@ -173,9 +178,24 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *buf, siz
   return s->sent < total ? (ssize_t)n : end_of_data(c, s, flags, n);
 }
 
+static void answer_http1(conn *c, stream *s) {
+  const t_rule *rule = s->rule;
+  if (rule->never) return;
+  t_bytes bytes = t_http1_answer(c->http1, rule);
+  c->out = rule->reset ? NULL : bytes.p;
+  c->out_len = rule->reset ? 0 : bytes.n;
+  c->resets = rule->reset != 0;
+  c->closing = rule->closes || rule->reset;
+  if (!rule->stays_open) drop_stream(c, s->id);
+}
+
 static void answer(conn *c, stream *s) {
   const t_rule *rule = s->rule;
   s->due_ms = 0;
+  if (c->http1) {
+    answer_http1(c, s);
+    return;
+  }
   if (rule->goaway) {
     int32_t last = s->id - 2 * rule->last_back;
     nghttp2_submit_goaway(c->session, 0, last > 0 ? last : 0, (uint32_t)rule->goaway_code, NULL, 0);
@@ -212,18 +232,40 @@ static const t_rule *choose_rule(t_peer *peer, const char *path) {
   return &unknown;
 }
 
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
-  conn *c = user;
+static stream *add_stream(conn *c, int32_t id) {
   stream *s = calloc(1, sizeof *s);
-  if (!s) return NGHTTP2_ERR_CALLBACK_FAILURE;
-  s->id = frame->hd.stream_id;
+  if (!s) abort();
+  s->id = id;
   s->next = c->streams;
   c->streams = s;
-  nghttp2_session_set_stream_user_data(session, s->id, s);
   pthread_mutex_lock(&c->peer->lock);
-  c->peer->header_count = 0;
   if (++c->peer->open_calls > c->peer->open_calls_max) c->peer->open_calls_max++;
   pthread_mutex_unlock(&c->peer->lock);
+  return s;
+}
+
+static void forget_headers(t_peer *peer) {
+  pthread_mutex_lock(&peer->lock);
+  peer->header_count = 0;
+  pthread_mutex_unlock(&peer->lock);
+}
+
+static void note_header(t_peer *peer, const char *name, size_t name_len, const char *value,
+                        size_t value_len) {
+  pthread_mutex_lock(&peer->lock);
+  if (peer->header_count < headers_max) {
+    char(*at)[256] = peer->headers[peer->header_count++];
+    snprintf(at[0], sizeof at[0], "%.*s", (int)name_len, name);
+    snprintf(at[1], sizeof at[1], "%.*s", (int)value_len, value);
+  }
+  pthread_mutex_unlock(&peer->lock);
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+  conn *c = user;
+  forget_headers(c->peer);
+  stream *s = add_stream(c, frame->hd.stream_id);
+  nghttp2_session_set_stream_user_data(session, s->id, s);
   return 0;
 }
 
@@ -236,13 +278,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
   if (s && name_len == 5 && memcmp(name, ":path", 5) == 0) {
     snprintf(s->path, sizeof s->path, "%.*s", (int)value_len, (const char *)value);
   }
-  pthread_mutex_lock(&peer->lock);
-  if (peer->header_count < headers_max) {
-    char(*at)[256] = peer->headers[peer->header_count++];
-    snprintf(at[0], sizeof at[0], "%.*s", (int)name_len, (const char *)name);
-    snprintf(at[1], sizeof at[1], "%.*s", (int)value_len, (const char *)value);
-  }
-  pthread_mutex_unlock(&peer->lock);
+  note_header(peer, (const char *)name, name_len, (const char *)value, value_len);
   return 0;
 }
 
@@ -297,6 +333,50 @@ static bool start_session(conn *c) {
   return good;
 }
 
+/* --- HTTP/1.1 ------------------------------------------------------------------------------------ */
+
+static void on_http1_header(void *user, const char *name, size_t name_len, const char *value,
+                            size_t value_len) {
+  note_header(user, name, name_len, value, value_len);
+}
+
+static bool is_told_of(const t_peer *peer, const char *path) {
+  for (size_t i = 0; i < peer->rule_count; i++) {
+    if (peer->rules[i].method && strstr(path, peer->rules[i].method)) return true;
+  }
+  return false;
+}
+
+static bool receive_http1(conn *c, const void *p, size_t n) {
+  static const t_rule version = {.json = "{\"etcdserver\":\"3.6.0\",\"etcdcluster\":\"3.6.0\"}"};
+  char path[path_size];
+  t_http1_add(c->http1, p, n);
+  forget_headers(c->peer);
+  if (!t_http1_next(c->http1, path, sizeof path, on_http1_header, c->peer)) return true;
+  stream *s = add_stream(c, 1);
+  memcpy(s->path, path, path_size);
+  if (strcmp(path, "/version") == 0 && !is_told_of(c->peer, path)) {
+    s->rule = &version;
+  } else {
+    begin_call(c->peer, s);
+  }
+  s->due_ms = t_now_ms() + s->rule->delay_ms;
+  if (s->rule->delay_ms == 0) answer(c, s);
+  return true;
+}
+
+/* The first bytes tell; they may come one by one. */
+static void start_protocol(conn *c) {
+  char first[3];
+  if (recv(c->fd, first, sizeof first, MSG_PEEK) < 3) return;
+  if (memcmp(first, "PRI", 3) == 0) {
+    if (!start_session(c)) abort();
+    return;
+  }
+  c->http1 = calloc(1, sizeof *c->http1);
+  if (!c->http1) abort();
+}
+
 /* --- The loop ------------------------------------------------------------------------------------ */
 
 static void accept_one(t_peer *peer) {
@@ -315,10 +395,7 @@ static void accept_one(t_peer *peer) {
   for (int i = 0; i < conns_max; i++) {
     if (peer->conns[i]) continue;
     peer->conns[i] = c;
-    if (!peer->raw) {
-      if (!start_session(c)) abort();
-      return;
-    }
+    if (!peer->raw) return;
     c->out = peer->raw->greeting.p;
     c->out_len = peer->raw->greeting.n;
     c->resets = peer->raw->resets;
@@ -328,12 +405,24 @@ static void accept_one(t_peer *peer) {
   abort();
 }
 
+/* A call that is given up takes its connection with it. */
+static void count_reset(t_peer *peer) {
+  pthread_mutex_lock(&peer->lock);
+  peer->resets++;
+  pthread_mutex_unlock(&peer->lock);
+}
+
 /* False: the connection is done with. */
 static bool receive(conn *c) {
   uint8_t buf[65536];
-  ssize_t n = recv(c->fd, buf, sizeof buf, 0);
+  if (!c->peer->raw && !c->session && !c->http1) start_protocol(c);
+  bool unknown = !c->peer->raw && !c->session && !c->http1;
+  ssize_t n = recv(c->fd, buf, sizeof buf, unknown ? MSG_PEEK : 0);
   if (n < 0) return errno == EAGAIN || errno == EINTR;
+  if (n == 0 && c->http1 && c->streams) count_reset(c->peer);
   if (n == 0) return false;
+  if (unknown) return true;
+  if (c->http1) return receive_http1(c, buf, (size_t)n);
   if (c->session) return nghttp2_session_mem_recv(c->session, buf, (size_t)n) == n;
   if (!c->heard && c->out_len == 0 && c->peer->raw->answer.n > 0) {
     c->out = c->peer->raw->answer.p;

@@ -1,7 +1,8 @@
 /*
  * Peers that are no etcd, or a strange one: TCP servers on a free loopback port, in a thread of the
  * test. A raw peer says fixed bytes. A gRPC peer speaks real HTTP/2 and answers each call as the
- * first rule that fits it says.
+ * first rule that fits it says; to a client that speaks HTTP/1.1 it is etcd's JSON gateway instead,
+ * by the same rules.
  *
  *   static const t_rule rules[] = {
  *       {.method = "KV/Put", .times = 2, .reset = T_RESET(NGHTTP2_REFUSED_STREAM)},
@@ -76,6 +77,12 @@ typedef struct t_rule {
   const char *grpc_message; /* percent-encoded by the script */
   bool trailers_only;       /* status in the only HEADERS */
   bool stays_open;          /* no end of the stream after the data */
+
+  /* To HTTP/1.1 only. There `method` fits the same names as in gRPC, or the path of another request;
+   * GET /version is answered by itself unless a rule names it. Of what is above, http_status,
+   * content_type, repeat, never, delay_ms, reset (of TCP), closes and stays_open hold. */
+  const char *json; /* NULL: a header of revision 7 */
+  t_bytes raw;      /* the whole answer, as it is */
 } t_rule;
 
 typedef struct t_h2_settings {

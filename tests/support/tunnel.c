@@ -70,7 +70,7 @@ static void base64(const char *text, char *out) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   size_t n = strlen(text);
   for (size_t i = 0; i < n; i += 3) {
-    unsigned bits = (unsigned char)text[i] << 16u;
+    unsigned bits = (unsigned)(unsigned char)text[i] << 16u;
     if (i + 1 < n) bits |= (unsigned)(unsigned char)text[i + 1] << 8u;
     if (i + 2 < n) bits |= (unsigned char)text[i + 2];
     for (size_t j = 0; j < 4; j++) *out++ = i + j > n ? '=' : digits[bits >> (18 - 6 * j) & 63];

@@ -31,6 +31,9 @@ static const good goods[] = {
     {"[::1]", "::1", 2379, NULL, "[::1]:2379", NULL},
     {"http://[fe80::1%eth0]:99", "fe80::1%eth0", 99, NULL, "[fe80::1%eth0]:99", NULL},
     {"[::ffff:10.0.0.1]:5", "::ffff:10.0.0.1", 5, NULL, "[::ffff:10.0.0.1]:5", NULL},
+    {"https://host", "host", 2379, NULL, "https://host:2379", "host:2379"},
+    {"https://[::1]:5/", "::1", 5, NULL, "https://[::1]:5", "[::1]:5"},
+    {"unixs:///run/etcd.sock", NULL, 0, "/run/etcd.sock", "unixs:///run/etcd.sock", "localhost"},
     {"unix:///run/etcd.sock", NULL, 0, "/run/etcd.sock", "unix:///run/etcd.sock", "localhost"},
     {"unix:/run/etcd.sock", NULL, 0, "/run/etcd.sock", "unix:/run/etcd.sock", "localhost"},
     {"unix:relative.sock", NULL, 0, "relative.sock", "unix:relative.sock", "localhost"},
@@ -71,6 +74,8 @@ static const bad bads[] = {
     {":2379", "has no valid host name"},
     {"http://", "has no valid host name"},
     {"http:///", "has no valid host name"},
+    {"https://", "has no valid host name"},
+    {"https://host:1/path", "has a path"},
     {"::1:2379", "has no valid host name"},
     {"[]:2379", "has no IPv6 address in its brackets"},
     {"[host]:1", "has no IPv6 address in its brackets"},
@@ -117,12 +122,45 @@ static void bad_endpoints_are_refused_with_the_reason(void) {
   }
 }
 
-static void https_is_told_to_be_unsupported(void) {
+static void https_is_with_tls(void) {
   coord_error *err = NULL;
   coord__endpoints parsed = {0};
-  T_ERROR(coord__endpoints_parse("https://host:1", &parsed, &err), COORD_UNSUPPORTED, err, "TLS");
-  T_ERROR(coord__endpoints_parse("a:1,https://host", &parsed, &err), COORD_UNSUPPORTED, err,
-          "https://host");
+  T_OK(coord__endpoints_parse("https://a:1,https://[::1]", &parsed, &err), err);
+  T_INT(parsed.count, 2);
+  T_TRUE(parsed.items[0].tls && parsed.items[1].tls);
+  T_STR(parsed.items[0].name, "https://a:1");
+  T_STR(parsed.items[1].host, "::1");
+  coord__endpoints_free(&parsed);
+  T_OK(coord__endpoints_parse("http://a:1,b", &parsed, &err), err);
+  T_TRUE(!parsed.items[0].tls && !parsed.items[1].tls);
+  coord__endpoints_free(&parsed);
+}
+
+static void lists_with_and_without_tls_are_refused(void) {
+  static const char *const texts[] = {"a:1,https://b:2", "https://b:2,http://a:1",
+                                      "https://b:2,https://c,a:1", "unix:///a:1,https://b:2"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    coord_error *err = NULL;
+    coord__endpoints parsed = {0};
+    T_ERROR(coord__endpoints_parse(texts[i], &parsed, &err), COORD_INVALID, err,
+            "b:2\" is with TLS and \"");
+  }
+}
+
+static void schemes_say_what_is_spoken(void) {
+  static const struct {
+    const char *text;
+    bool tls;
+  } rows[] = {{"host:1", false},        {"http://host:1", false}, {"unix:///run/x", false},
+              {"https://host:1", true}, {"unixs:///run/x", true}, {"unixs:x", true}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    coord_error *err = NULL;
+    coord__endpoints parsed = {0};
+    T_OK(coord__endpoints_parse(rows[i].text, &parsed, &err), err);
+    T_INT(parsed.count, 1);
+    if (parsed.count == 1) T_TRUE(parsed.items[0].tls == rows[i].tls);
+    coord__endpoints_free(&parsed);
+  }
 }
 
 static void passwords_do_not_appear_in_messages(void) {
@@ -187,6 +225,7 @@ static void every_failing_allocation_is_reported(void) {
 }
 
 T_MAIN(T_CASE(good_endpoints_are_understood), T_CASE(bad_endpoints_are_refused_with_the_reason),
-       T_CASE(https_is_told_to_be_unsupported), T_CASE(passwords_do_not_appear_in_messages),
+       T_CASE(https_is_with_tls), T_CASE(lists_with_and_without_tls_are_refused),
+       T_CASE(schemes_say_what_is_spoken), T_CASE(passwords_do_not_appear_in_messages),
        T_CASE(lists_keep_their_order), T_CASE(names_and_paths_have_a_longest_length),
        T_CASE(every_failing_allocation_is_reported))

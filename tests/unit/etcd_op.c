@@ -304,10 +304,10 @@ static void ranges_that_make_no_sense_are_refused(void) {
   refused(op, "delete of \"key\": a prefix or range end is set already");
   op = coord_op_put("k", 1, "v", 1);
   T_CODE(coord_op_set_prefix(op), COORD_INVALID);
-  refused(op, "put: a prefix or range end is for get and delete only");
+  refused(op, "put: a prefix or range end is for get, delete and permissions only");
   op = coord_op_txn();
   T_CODE(coord_op_set_range_end(op, "z", 1), COORD_INVALID);
-  refused(op, "txn: a prefix or range end is for get and delete only");
+  refused(op, "txn: a prefix or range end is for get, delete and permissions only");
 }
 
 static void attributes_that_an_op_lacks_are_refused(void) {

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "support/t.h"
@@ -148,6 +150,125 @@ static void secret_is_never_read_back(void) {
   done();
 }
 
+/* ---- secrets from files ---- */
+
+static char secret_path[64];
+
+static void write_secret(const void *p, size_t n, mode_t mode) {
+  snprintf(secret_path, sizeof secret_path, "/tmp/coord-secret-%d", (int)getpid());
+  FILE *file = fopen(secret_path, "wb");
+  T_FATAL(file != NULL);
+  fwrite(p, 1, n, file);
+  fchmod(fileno(file), mode);
+  fclose(file);
+}
+
+static void secret_is_read_from_a_file_without_its_line_end(void) {
+  static const char *const texts[] = {"http://p:1", "http://p:1\n", "http://p:1\r\n"};
+  fresh();
+  for (int i = 0; i < 3; i++) {
+    write_secret(texts[i], strlen(texts[i]), 0600);
+    T_OK(coord_options_set(options, "proxy.file", secret_path, &err), err);
+    T_STR(coord__options_text(options, COORD__OPTION_PROXY), "http://p:1");
+    T_STR(value_of("proxy"), "***");
+  }
+  write_secret("a\n\n", 3, 0600);
+  T_OK(coord_options_set(options, "proxy.file", secret_path, &err), err);
+  T_STR(coord__options_text(options, COORD__OPTION_PROXY), "a\n");
+  T_OK(coord_options_set(options, "proxy.file", "", &err), err);
+  T_STR(value_of("proxy"), "");
+  unlink(secret_path);
+  done();
+}
+
+static void bad_secret_files_are_refused(void) {
+  static char big[70000];
+  fresh();
+  T_OK(coord_options_set(options, "proxy", "http://p:1", &err), err);
+  T_ERROR(coord_options_set(options, "proxy.file", "/nowhere/x", &err), COORD_INVALID, err,
+          "option proxy.file: file \"/nowhere/x\" cannot be read: No such file");
+  T_ERROR(coord_options_set(options, "proxy.file", "/tmp", &err), COORD_INVALID, err,
+          "Is a directory");
+  T_ERROR(coord_options_set(options, "proxy.file", "/dev/zero", &err), COORD_INVALID, err,
+          "larger than 65536 bytes");
+  write_secret("\n", 1, 0600);
+  T_ERROR(coord_options_set(options, "proxy.file", secret_path, &err), COORD_INVALID, err,
+          "is empty");
+  write_secret("hunter2\0x", 9, 0600);
+  T_ERROR(coord_options_set(options, "proxy.file", secret_path, &err), COORD_INVALID, err,
+          "holds a NUL byte");
+  memset(big, 'x', sizeof big);
+  write_secret(big, sizeof big, 0600);
+  T_ERROR(coord_options_set(options, "proxy.file", secret_path, &err), COORD_INVALID, err,
+          "larger than 65536 bytes");
+  unlink(secret_path);
+  T_ERROR(coord_options_set(options, "endpoints.file", secret_path, &err), COORD_INVALID, err,
+          "no option \"endpoints.file\"");
+  T_ERROR(coord_options_set(options, ".file", secret_path, &err), COORD_INVALID, err, "\".file\"");
+  T_STR(coord__options_text(options, COORD__OPTION_PROXY), "http://p:1");
+  done();
+}
+
+static void warn_to(coord_queue *queue, size_t lines) {
+  coord__log log;
+  coord__log_init(&log, COORD_LOG_WARN);
+  coord__log_to(&log, queue, 1);
+  coord__options_warn(options, &log);
+  coord_event *event = NULL;
+  for (size_t i = 0; i < lines; i++) {
+    T_FATAL(coord_queue_drain(queue, &event, 1) == 1);
+    T_HAS(coord_event_text(event), "option proxy: every user of this machine can read");
+    T_TRUE(strstr(coord_event_text(event), "hunter2") == NULL);
+    coord_event_free(event);
+  }
+  T_INT(coord_queue_drain(queue, &event, 1), 0);
+  coord__log_free(&log);
+}
+
+static void secret_that_everybody_can_read_is_warned_of(void) {
+  coord_queue *queue = NULL;
+  fresh();
+  T_OK(coord_queue_open(&queue, &err), err);
+  write_secret("hunter2", 7, 0644);
+  T_OK(coord_options_set(options, "proxy.file", secret_path, &err), err);
+  warn_to(queue, 1);
+  chmod(secret_path, 0640);
+  T_OK(coord_options_set(options, "proxy.file", secret_path, &err), err);
+  warn_to(queue, 0);
+  unlink(secret_path);
+  coord_queue_free(queue);
+  done();
+}
+
+static void near_names_are_told(void) {
+  fresh();
+  T_ERROR(coord_options_set(options, "endpoint", "x", &err), COORD_INVALID, err,
+          "\"endpoint\"; did you mean endpoints?");
+  T_ERROR(coord_options_set(options, "log.levle", "x", &err), COORD_INVALID, err,
+          "did you mean log.level?");
+  T_STR(coord__options_nearest("quite.another.thing"), NULL);
+  char longest[200];
+  memset(longest, 'a', sizeof longest);
+  longest[sizeof longest - 1] = '\0';
+  T_STR(coord__options_nearest(longest), NULL);
+  T_STR(coord__options_nearest(""), NULL);
+  done();
+}
+
+/* ---- all together ---- */
+
+static void values_of_a_higher_source_win_in_any_order(void) {
+  for (int a = COORD__SOURCE_FILE_DEFAULTS; a <= COORD__SOURCE_CALL; a++) {
+    for (int b = COORD__SOURCE_FILE_DEFAULTS; b <= COORD__SOURCE_CALL; b++) {
+      fresh();
+      T_OK(coord__options_set_from(options, (coord__source)a, "namespace", "a", &err), err);
+      T_OK(coord__options_set_from(options, (coord__source)b, "namespace", "b", &err), err);
+      T_STR(value_of("namespace"), b >= a ? "b" : "a");
+    }
+  }
+  done();
+}
+
 static void copy_is_independent(void) {
   fresh();
   T_OK(coord_options_set(options, "request.timeout.ms", "123", &err), err);
@@ -195,5 +316,8 @@ T_MAIN(T_CASE(every_option_has_a_name_and_a_default_that_it_accepts),
        T_CASE(numbers_are_accepted_up_to_both_ends_of_their_range),
        T_CASE(booleans_are_true_or_false), T_CASE(choices_are_one_of_those_that_are_named),
        T_CASE(empty_value_gives_the_default_back), T_CASE(secret_is_never_read_back),
+       T_CASE(secret_is_read_from_a_file_without_its_line_end),
+       T_CASE(bad_secret_files_are_refused), T_CASE(secret_that_everybody_can_read_is_warned_of),
+       T_CASE(near_names_are_told), T_CASE(values_of_a_higher_source_win_in_any_order),
        T_CASE(copy_is_independent), T_CASE(value_may_be_set_from_the_value_it_has),
        T_CASE(without_memory_nothing_changes))

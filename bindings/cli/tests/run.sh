@@ -461,6 +461,44 @@ case_nobody_there_exits_3() {
     expect 0 coord --endpoints "$dead,$COORD_ENDPOINTS" put k v
 }
 
+# The commands of the guide's section on TLS, as they are printed, and then what else the flags can meet.
+case_tls() {
+  local guide=${here%/bindings/*}/docs/GUIDE.md
+  mkdir "$work/tls" && sed -n '/^## TLS/,/^## /p' "$guide" | sed -n '/^```sh/,/^```/p' | sed '/^```/d' >"$work/tls/commands"
+  [ -s "$work/tls/commands" ] || fail "the guide has no commands for TLS" || return
+  # Its own last line stops the server; the checks come before that.
+  {
+    echo "trap 'kill \$server' EXIT"
+    grep -v '^kill' "$work/tls/commands"
+    cat <<-END
+	set +e
+	echo --- >>results
+	ca="--cacert ca.pem" id="--cert client.pem --key client.key"
+	check() { local want=\$1 got=0; shift; "\$@" >out 2>&1 || got=\$?; echo "\$want \$got \$(tr '\n' ' ' <out)" >>results; }
+	check 0 coord get hello \$ca \$id
+	check 0 coord status \$ca \$id
+	check 0 coord get hello --insecure-skip-tls-verify \$id
+	check 0 coord get hello --option tls.ca=ca.pem --option tls.cert=client.pem --option tls.key=client.key
+	check 3 coord get hello \$id
+	check 3 coord get hello \$ca
+	check 3 coord --endpoints 127.0.0.1:12379 get hello
+	check 2 coord get hello --cacert none.pem
+	check 2 coord get hello --cacert ca.pem --cert client.pem --key server.key
+	check 2 coord get hello --cacert=
+	exit 0
+END
+  } >"$work/tls/all"
+  (cd "$work/tls" && timeout 60 bash -euo pipefail all) >"$work/out" 2>"$work/err" </dev/null ||
+    fail "the guide's commands fail: $(cat "$work/err")" || return
+  [[ $(cat "$work/out") == *world* ]] || fail "the guide's commands print $(cat "$work/out")" || return
+  local want got text
+  while read -r want got text; do
+    [ "$want" = --- ] || [ "$want" = "$got" ] || fail "exit code $got, not $want, with \"$text\"" || return
+  done <"$work/tls/results"
+  [ "$(wc -l <"$work/tls/results")" = 11 ] || fail "checks are missing"
+  grep -q '(TLS)' "$work/tls/results" || fail "no message says TLS"
+}
+
 case_silent_server_times_out() {
   local port begin=$SECONDS
   command -v python3 >/dev/null || return 0
@@ -596,6 +634,75 @@ case_dev_interrupted_while_it_starts() {
   leaves_nothing
 }
 dev_directory() { [ -n "$(ls -A "$TMPDIR")" ]; }
+
+# ---- where the options come from ---------------------------------------------------------------
+
+case_namespace_is_put_before_keys_and_taken_off() {
+  expect 0 coord --namespace cns/ put k v && expect 0 coord get cns/k && prints v &&
+    expect 0 coord --namespace cns/ get "" --prefix && prints $'k\nv' &&
+    COORD_NAMESPACE=cns/ expect 0 coord get k && prints v &&
+    COORD_NAMESPACE=other/ expect 0 coord --namespace cns/ get k && prints v &&
+    COORD_NAMESPACE=cns/ expect 0 coord --namespace "" get cns/k && prints v
+}
+
+case_config_file_and_section() {
+  printf 'defaults:\n  endpoints: [%s]\n  namespace: cfg/\nsub:\n  namespace: cfg/sub/\n' \
+    "$COORD_ENDPOINTS" >"$work/coord.yaml"
+  local own=$COORD_ENDPOINTS
+  coord put cfg/k 1 && coord put cfg/sub/k 2 && coord put k 3 || return
+  unset COORD_ENDPOINTS
+  expect 0 coord --config "$work/coord.yaml" get k && prints 1 &&
+    expect 0 coord --config "$work/coord.yaml" --section sub get k && prints 2 &&
+    COORD_CONFIG=$work/coord.yaml expect 0 coord get k && prints 1 &&
+    COORD_CONFIG=$work/coord.yaml#sub expect 0 coord get k && prints 2 &&
+    COORD_CONFIG=$work/coord.yaml expect 0 coord --section sub get k && prints 2 &&
+    COORD_CONFIG=$work/none.yaml#x expect 0 coord --config "$work/coord.yaml" get k && prints 1 &&
+    COORD_NAMESPACE=cfg/sub/ expect 0 coord --config "$work/coord.yaml" get k && prints 2 &&
+    expect 0 coord --config "$work/coord.yaml" --option namespace= get k && prints 3 &&
+    COORD_ENDPOINTS=$dead expect 3 coord --config "$work/coord.yaml" get k
+  local result=$?
+  export COORD_ENDPOINTS=$own
+  return $result
+}
+
+case_bad_config_is_named() {
+  printf 'defaults:\n  request.timeout: 5\n' >"$work/bad.yaml"
+  usage_fault 'bad.yaml", line 2, column 3: there is no option "request.timeout"; did you mean request.timeout.ms?' \
+    --config "$work/bad.yaml" get k &&
+    printf 'defaults: {}\n' >"$work/good.yaml" &&
+    usage_fault 'has no section "x"; it has defaults' --config "$work/good.yaml" --section x get k &&
+    usage_fault 'cannot be read: No such file' --config "$work/none.yaml" get k &&
+    usage_fault '--config is empty' --config "" get k &&
+    usage_fault '--section goes with --config or COORD_CONFIG' --section x get k &&
+    COORD_CONFIG=$work/none.yaml usage_fault 'variable COORD_CONFIG: options file' get k
+}
+
+case_environment_sets_options() {
+  local own=$COORD_ENDPOINTS
+  expect 0 coord put env/k v &&
+    COORD_LOG_LEVEL=loud usage_fault 'variable COORD_LOG_LEVEL: option log.level: "loud"' get k &&
+    COORD_ENDPOINT=x usage_fault 'did you mean COORD_ENDPOINTS?' get k &&
+    COORD_NAMESPACE=env/ COORD_LOG_LEVEL=debug expect 0 coord get k && prints v && says "debug: get" &&
+    ETCDCTL_ENDPOINTS=$dead expect 0 coord get env/k && prints v &&
+    COORD_ENDPOINTS="" ETCDCTL_ENDPOINTS=$own expect 0 coord get env/k && prints v &&
+    COORD_ENDPOINTS="" ETCDCTL_ENDPOINTS=$dead expect 3 coord get env/k
+}
+
+case_endpoints_may_be_a_url() {
+  expect 0 coord put url/k v &&
+    expect 0 coord --endpoints "etcd://$COORD_ENDPOINTS/url/?request.timeout.ms=3000" get k && prints v &&
+    expect 0 coord --endpoints "etcd://$dead,$COORD_ENDPOINTS/url/" get k && prints v &&
+    expect 0 coord --endpoints "etcd://$COORD_ENDPOINTS/url/" --namespace "" get url/k && prints v &&
+    expect 0 coord --endpoints "etcd://$COORD_ENDPOINTS/url/" --json status && json 'o["endpoint"]' "$COORD_ENDPOINTS" &&
+    usage_fault 'holds a password' --endpoints "etcd://u:hunter2@$COORD_ENDPOINTS" get k &&
+    { [[ $err != *hunter2* ]] || fail "shows the password"; }
+}
+
+case_help_tells_where_options_come_from() {
+  expect 0 coord --help && local flag && for flag in --config --section --namespace COORD_CONFIG COORD_NAMESPACE etcd://; do
+    [[ $out == *"$flag"* ]] || fail "--help lacks $flag" || return
+  done
+}
 
 # ---- all of them -------------------------------------------------------------------------------
 

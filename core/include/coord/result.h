@@ -19,7 +19,7 @@ COORD_API uint64_t coord_result_cluster_id(const coord_result *result);
 COORD_API uint64_t coord_result_member_id(const coord_result *result);
 /** Raft term of the member that answered. */
 COORD_API uint64_t coord_result_raft_term(const coord_result *result);
-/** txn: 1 when the compares held. Other ops: 1. */
+/** txn: 1 when the compares held. auth_status: 1 when authentication is on. Other ops: 1. */
 COORD_API int coord_result_succeeded(const coord_result *result);
 /** Key-values carried: those read, or with COORD_OP_PREV_KV those replaced or deleted. */
 COORD_API size_t coord_result_count(const coord_result *result);
@@ -39,8 +39,9 @@ COORD_API size_t coord_result_parts(const coord_result *result);
 /** txn: the result of the i-th op done, borrowed; NULL when i is out of range. */
 COORD_API const coord_result *coord_result_part(const coord_result *result, size_t i);
 /**
- * status, members: the answer as one JSON object with etcd's field names, 64-bit numbers as
- * decimal strings and ids in hexadecimal; NULL for other ops.
+ * status, members, auth_status, user_get, user_list, role_get, role_list: the answer as one JSON
+ * object with etcd's field names, 64-bit numbers as decimal strings, ids in hexadecimal and keys in
+ * base64; NULL for other ops.
  */
 COORD_API const char *coord_result_json(const coord_result *result);
 /** Free a result that was handed out (not a part). NULL is fine. */

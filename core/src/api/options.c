@@ -1,10 +1,12 @@
 #include "coord/options.h"
 
-#include <string.h>
+#include <unistd.h>
 
 #include "api/check.h"
-#include "base/error.h"
 #include "base/options.h"
+#include "base/options_env.h"
+#include "base/options_file.h"
+#include "coord/error.h"
 
 coord_code coord_options_new(coord_options **out) {
   if (out == NULL) return COORD_INVALID;
@@ -29,14 +31,22 @@ coord_code coord_options_get(const coord_options *options, const char *name, con
   if (code == COORD_OK) code = coord__check_pointer(value, "value", err);
   if (code != COORD_OK) return code;
   coord__option id = coord__options_find(name);
-  if (id == COORD__OPTION_COUNT) {
-    char shown[COORD__SHOWN];
-    return coord__fail(err, COORD_INVALID, "there is no option \"%s\"; see docs/CONFIGURATION.md",
-                       coord__show(shown, name, strlen(name)));
-  }
+  if (id == COORD__OPTION_COUNT) return coord__options_unknown(name, err);
   bool hidden = coord__options_is_secret(id) && coord__options_is_set(options, id);
   *value = hidden ? "***" : coord__options_text(options, id);
   return COORD_OK;
+}
+
+coord_code coord_options_load(coord_options *options, const char *path, const char *section,
+                              coord_error **err) {
+  coord_code code = coord__check_pointer(options, "options", err);
+  if (code == COORD_OK) code = coord__check_pointer(path, "path", err);
+  return code != COORD_OK ? code : coord__options_load(options, path, section, err);
+}
+
+coord_code coord_options_env(coord_options *options, coord_error **err) {
+  coord_code code = coord__check_pointer(options, "options", err);
+  return code != COORD_OK ? code : coord__options_env(options, environ, err);
 }
 
 int32_t coord_options_count(void) { return COORD__OPTION_COUNT; }

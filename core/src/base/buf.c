@@ -36,3 +36,7 @@ void coord__buf_free(coord__buf *b) {
   coord__free(b->data);
   *b = (coord__buf){0};
 }
+
+void coord__buf_wipe(coord__buf *b) {
+  if (b->data != NULL) explicit_bzero(b->data, b->cap);
+}

@@ -19,5 +19,7 @@ bool coord__buf_append_str(coord__buf *b, const char *s);
 /* Drop the first n bytes. */
 void coord__buf_consume(coord__buf *b, size_t n);
 void coord__buf_free(coord__buf *b);
+/* Overwrite what it holds, which was a secret. */
+void coord__buf_wipe(coord__buf *b);
 
 #endif

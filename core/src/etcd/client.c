@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "base/utf8.h"
+#include "etcd/subject.h"
 #include "etcd/task.h"
 #include "etcd/waiter.h"
 #include "net/proxy.h"
@@ -23,6 +25,9 @@ void coord__client_retain(coord_client *c) {
 
 static void free_client(coord_client *c) {
   coord__rpc_free(&c->rpc);
+  coord__namespace_free(&c->ns);
+  coord__auth_free(&c->auth);
+  coord__tls_release(c->tls);
   coord__map_free(&c->tasks);
   coord__stats_free(&c->stats);
   coord__log_free(&c->log);
@@ -67,6 +72,7 @@ void coord__client_end(coord_client *c) {
                     "the client was closed");
   }
   coord__rpc_close(&c->rpc);
+  coord__auth_stop(&c->auth);
 }
 
 /* ---- opening ---- */
@@ -77,6 +83,7 @@ typedef struct opener {
   coord_client *client;
   size_t failures;
   coord_code code;
+  coord_error *refusal; /* of the login */
   char why[512];
 } opener;
 
@@ -85,11 +92,18 @@ static void end_opening(opener *o) {
   coord__waiter_signal(&o->waiter);
 }
 
+static void on_login_result(void *user, coord_code code, const coord_error *err) {
+  opener *o = user;
+  o->code = code;
+  o->refusal = coord__error_dup(err);
+  coord__waiter_signal(&o->waiter);
+}
+
 static void on_connect_result(void *user, coord_code code, const char *why, const char *endpoint) {
   opener *o = user;
   if (code == COORD_OK) {
-    o->code = COORD_OK;
-    end_opening(o);
+    o->client->rpc.connect_result = NULL;
+    coord__auth_open(&o->client->auth, on_login_result, o);
     return;
   }
   size_t used = strlen(o->why);
@@ -117,6 +131,13 @@ static coord_code connect(coord_client *c, coord_error **err) {
   coord__loop_post(c->loop, &c->connect_job);
   coord__waiter_wait(&o.waiter);
   if (o.code == COORD_OK) return COORD_OK;
+  if (o.refusal != NULL && err != NULL) {
+    coord_error_free(*err);
+    *err = o.refusal;
+    return o.code;
+  }
+  coord_error_free(o.refusal);
+  if (o.code == COORD_NO_MEMORY) return coord__no_memory(err);
   coord__fail(err, o.code, "no connection: %s", o.why);
   if (err != NULL && *err != NULL) {
     if (o.code == COORD_UNAVAILABLE || o.code == COORD_TIMEOUT) (*err)->flags = COORD_RETRIABLE;
@@ -129,6 +150,45 @@ static int64_t number(const coord_client *c, coord__option id) {
   return coord__options_int(c->options, id);
 }
 
+static coord_code check_token(const char *token, coord_error **err) {
+  for (const char *at = token; *at != '\0'; at++) {
+    if (*at > ' ' && *at <= '~') continue;
+    return coord__fail(
+        err, COORD_INVALID,
+        "option token: byte %zu is no visible ASCII character, as all of a token are",
+        (size_t)(at - token) + 1);
+  }
+  return COORD_OK;
+}
+
+static coord_code check_user(const coord_options *o, coord_error **err) {
+  const char *user = coord__options_text(o, COORD__OPTION_USERNAME);
+  const char *password = coord__options_text(o, COORD__OPTION_PASSWORD);
+  const char *token = coord__options_text(o, COORD__OPTION_TOKEN);
+  char shown[COORD__SHOWN];
+  coord__show(shown, user, strlen(user));
+  if (token[0] != '\0' && (user[0] != '\0' || password[0] != '\0')) {
+    return coord__fail(err, COORD_INVALID,
+                       "option token: a token is given besides username or password: a client has "
+                       "one or the other");
+  }
+  if (user[0] == '\0' && password[0] != '\0') {
+    return coord__fail(err, COORD_INVALID,
+                       "option password: username says whose it is, and is "
+                       "not given");
+  }
+  if (user[0] != '\0' && password[0] == '\0') {
+    return coord__fail(err, COORD_INVALID, "option username: \"%s\" needs option password", shown);
+  }
+  if (!coord__utf8_ok(user)) {
+    return coord__fail(err, COORD_INVALID, "option username: \"%s\" is not UTF-8", shown);
+  }
+  if (!coord__utf8_ok(password)) {
+    return coord__fail(err, COORD_INVALID, "option password: it is not UTF-8");
+  }
+  return check_token(token, err);
+}
+
 /* What the table of options cannot express. */
 static coord_code check_options(const coord_options *o, coord_error **err) {
   int64_t stream = coord__options_int(o, COORD__OPTION_HTTP2_STREAM_WINDOW_BYTES);
@@ -139,33 +199,97 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
                        "http2.stream.window.bytes, which is %lld",
                        (long long)connection, (long long)stream);
   }
+  coord_code code = check_user(o, err);
+  if (code != COORD_OK) return code;
   return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
+static bool uses_tls(const coord__endpoints *endpoints) {
+  for (size_t i = 0; i < endpoints->count; i++) {
+    if (endpoints->items[i].tls) return true;
+  }
+  return false;
+}
+
+static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoints,
+                                coord_error **err) {
+  const coord_options *o = c->options;
+  coord__tls_config config = {
+      .ca = coord__options_text(o, COORD__OPTION_TLS_CA),
+      .cert = coord__options_text(o, COORD__OPTION_TLS_CERT),
+      .key = coord__options_text(o, COORD__OPTION_TLS_KEY),
+      .key_password = coord__options_text(o, COORD__OPTION_TLS_KEY_PASSWORD),
+      .server_name = coord__options_text(o, COORD__OPTION_TLS_SERVER_NAME),
+      .min_version = 2 + coord__options_choice(o, COORD__OPTION_TLS_MIN_VERSION),
+      .verify = coord__options_bool(o, COORD__OPTION_TLS_VERIFY)};
+  c->tls = coord__tls_new(&config);
+  if (c->tls == NULL) return coord__no_memory(err);
+  bool has_files = config.ca[0] != '\0' || config.cert[0] != '\0' || config.key[0] != '\0';
+  bool used = uses_tls(endpoints);
+  if (used && !config.verify) {
+    coord__log_at(&c->log, COORD_LOG_WARN,
+                  "option tls.verify is false: whoever is on the way can pose as the server, and "
+                  "read and change everything");
+  }
+  if (has_files && !used) {
+    coord__log_at(&c->log, COORD_LOG_WARN,
+                  "the files of tls.ca, tls.cert and tls.key are not used: no endpoint begins with "
+                  "https://");
+  }
+  return has_files || used ? coord__tls_load(c->tls, COORD_INVALID, err) : COORD_OK;
+}
+
+/* A login is worth waiting for longer than a hasty call. */
+enum { LOGIN_LEAST_MS = 5000 };
+
+static bool make_auth(coord_client *c) {
+  return coord__auth_init(&c->auth, coord__options_text(c->options, COORD__OPTION_USERNAME),
+                          coord__options_text(c->options, COORD__OPTION_PASSWORD),
+                          coord__options_text(c->options, COORD__OPTION_TOKEN));
+}
+
 static coord_code configure(coord_client *c, coord_error **err) {
-  static const coord__wire *const wires[] = {&coord__wire_grpc};
+  static const coord__wire *const wires[] = {&coord__wire_grpc, &coord__wire_gateway};
   const coord_options *o = c->options;
   coord__rpc_config config = {.wire = wires[coord__options_choice(o, COORD__OPTION_WIRE)],
-                              .classify = coord__etcd_status};
+                              .classify = coord__etcd_status,
+                              .describe = coord__subject};
   coord_code code = check_options(o, err);
   if (code != COORD_OK) return code;
+  if (!coord__namespace_init(&c->ns, coord__options_text(o, COORD__OPTION_NAMESPACE))) {
+    return coord__no_memory(err);
+  }
+  if (!make_auth(c)) return coord__no_memory(err);
+  config.identity = coord__auth_identity(&c->auth);
   code = coord__endpoints_parse(coord__options_text(o, COORD__OPTION_ENDPOINTS), &config.endpoints,
                                 err);
   if (code != COORD_OK) return code;
+  code = configure_tls(c, &config.endpoints, err);
+  if (code != COORD_OK) {
+    coord__endpoints_free(&config.endpoints);
+    return code;
+  }
   config.link = (coord__link_config){
       .loop = c->loop,
       .proxy = coord__options_text(o, COORD__OPTION_PROXY),
+      .tls = c->tls,
       .connect_timeout_ms = number(c, COORD__OPTION_CONNECT_TIMEOUT_MS),
       .tcp_user_timeout_ms = (int)number(c, COORD__OPTION_TCP_USER_TIMEOUT_MS),
       .stream_window_bytes = (int32_t)number(c, COORD__OPTION_HTTP2_STREAM_WINDOW_BYTES),
       .connection_window_bytes = (int32_t)number(c, COORD__OPTION_HTTP2_CONNECTION_WINDOW_BYTES),
       .keepalive_interval_ns = number(c, COORD__OPTION_KEEPALIVE_INTERVAL_MS) * COORD__NS_PER_MS,
       .keepalive_timeout_ns = number(c, COORD__OPTION_KEEPALIVE_TIMEOUT_MS) * COORD__NS_PER_MS,
-      .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES)};
+      .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES),
+      .gateway_max_connections = (size_t)number(c, COORD__OPTION_GATEWAY_MAX_CONNECTIONS),
+      .gateway_idle_ns = number(c, COORD__OPTION_GATEWAY_IDLE_MS) * COORD__NS_PER_MS};
   coord__rpc_init(&c->rpc, c->loop, &c->log, &config);
+  c->limits.ns = &c->ns;
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
   c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
+  int64_t login_ms =
+      c->request_timeout_ms > LOGIN_LEAST_MS ? c->request_timeout_ms : LOGIN_LEAST_MS;
+  coord__auth_bind(&c->auth, &c->rpc, &c->stats, login_ms);
   c->scan_page_keys = (int32_t)number(c, COORD__OPTION_SCAN_PAGE_KEYS);
   return COORD_OK;
 }
@@ -181,6 +305,7 @@ coord_code coord__client_open(const coord_options *options, coord_client **out, 
   atomic_init(&c->refs, 1);
   atomic_init(&c->uses, 1);
   coord__log_init(&c->log, coord__options_choice(c->options, COORD__OPTION_LOG_LEVEL));
+  coord__options_warn(c->options, &c->log);
   coord__list_init(&c->open);
   coord__list_init(&c->completed);
   coord__list_init(&c->closers);

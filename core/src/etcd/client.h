@@ -8,6 +8,8 @@
 #include "base/map.h"
 #include "base/options.h"
 #include "coord/client.h"
+#include "etcd/auth.h"
+#include "etcd/namespace.h"
 #include "etcd/request.h"
 #include "etcd/stats.h"
 #include "rpc/rpc.h"
@@ -20,15 +22,18 @@ struct coord_client {
   atomic_uint_fast64_t last_id;
   coord__loop *loop;
   coord__limits limits;
+  coord__namespace ns;
   int32_t request_timeout_ms;
   int32_t scan_page_keys;
   coord__log log;
   coord__stats stats;
   coord_options *options;
+  coord__tls *tls;
   coord__job end_job;
   coord__job connect_job;
   /* I/O thread only. */
   coord__rpc rpc;
+  coord__auth auth;
   coord__map tasks;      /* those that can be cancelled, by id */
   coord__list open;      /* all tasks that have not ended */
   coord__list completed; /* tasks to be delivered before the loop sleeps */

@@ -4,7 +4,10 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/utf8.h"
 
 /* Adds to objects, remembering whether all went well; what fails is freed with the whole. */
 typedef struct writer {
@@ -48,33 +51,20 @@ static void add_flag(writer *w, json_object *to, const char *name, protobuf_c_bo
   add(w, to, name, json_object_new_boolean(flag != 0));
 }
 
-/* How many bytes at s are one well-formed UTF-8 character, 0 for none. */
-static size_t character(const unsigned char *s, size_t left) {
-  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
-  if (n == 0 || n > left) return 0;
-  uint32_t code = n == 1 ? s[0] : s[0] & (0x7fU >> n);
-  for (size_t i = 1; i < n; i++) {
-    if (s[i] >> 6 != 2) return 0;
-    code = code << 6 | (s[i] & 0x3fU);
-  }
-  bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  return n > 1 && (code < least[n] || code > 0x10ffff || surrogate) ? 0 : n;
-}
-
 /* A string as the server sent it; bytes that are no UTF-8 become "?", as JSON must be UTF-8. */
 static json_object *new_text(const char *text) {
   size_t len = strlen(text);
   json_object *string = json_object_new_string_len(text, (int)len);
   const unsigned char *s = (const unsigned char *)text;
   size_t good = 0;
-  while (good < len && character(s + good, len - good) > 0) good += character(s + good, len - good);
+  while (good < len && coord__utf8_character(s + good, len - good) > 0)
+    good += coord__utf8_character(s + good, len - good);
   if (string == NULL || good == len) return string;
   json_object_put(string);
   char *copy = strdup(text);
   if (copy == NULL) return NULL;
   for (size_t i = 0; i < len;) {
-    size_t n = character(s + i, len - i);
+    size_t n = coord__utf8_character(s + i, len - i);
     if (n == 0) copy[i] = '?';
     i += n > 0 ? n : 1;
   }
@@ -155,5 +145,66 @@ const char *coord__json_members(const Etcdserverpb__MemberListResponse *members,
   json_object *array = json_object_new_array();
   for (size_t i = 0; i < members->n_members; i++) add_member(&w, array, members->members[i]);
   add(&w, w.root, "members", array);
+  return finish(&w, arena);
+}
+
+/* ---- users, roles, permissions ---- */
+
+const char *coord__json_auth_status(const Etcdserverpb__AuthStatusResponse *status,
+                                    coord__arena *arena) {
+  writer w = {.root = json_object_new_object(), .ok = true};
+  add_header(&w, status->header);
+  add_flag(&w, w.root, "enabled", status->enabled);
+  add_unsigned(&w, w.root, "authRevision", status->authrevision);
+  return finish(&w, arena);
+}
+
+const char *coord__json_names(const Etcdserverpb__ResponseHeader *header, const char *field,
+                              char *const *names, size_t count, coord__arena *arena) {
+  writer w = {.root = json_object_new_object(), .ok = true};
+  add_header(&w, header);
+  add_texts(&w, w.root, field, names, count);
+  return finish(&w, arena);
+}
+
+static void add_bytes(writer *w, json_object *to, const char *name, ProtobufCBinaryData bytes) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  size_t size = (bytes.len + 2) / 3 * 4;
+  char *text = malloc(size + 1);
+  if (text == NULL) {
+    w->ok = false;
+    return;
+  }
+  char *out = text;
+  for (size_t i = 0; i < bytes.len; i += 3) {
+    size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
+    uint32_t three = (uint32_t)bytes.data[i] << 16;
+    if (n > 1) three |= (uint32_t)bytes.data[i + 1] << 8;
+    if (n > 2) three |= bytes.data[i + 2];
+    *out++ = digits[three >> 18];
+    *out++ = digits[three >> 12 & 63];
+    *out++ = n > 1 ? digits[three >> 6 & 63] : '=';
+    *out++ = n > 2 ? digits[three & 63] : '=';
+  }
+  add(w, to, name, json_object_new_string_len(text, (int)size));
+  free(text);
+}
+
+const char *coord__json_permissions(const Etcdserverpb__AuthRoleGetResponse *role,
+                                    coord__arena *arena) {
+  static const char *const types[] = {"READ", "WRITE", "READWRITE"};
+  writer w = {.root = json_object_new_object(), .ok = true};
+  add_header(&w, role->header);
+  json_object *array = json_object_new_array();
+  for (size_t i = 0; i < role->n_perm; i++) {
+    const Etcdserverpb__Permission *perm = role->perm[i];
+    json_object *object = json_object_new_object();
+    unsigned type = (unsigned)perm->permtype;
+    add_text(&w, object, "permType", type < 3 ? types[type] : "UNKNOWN");
+    add_bytes(&w, object, "key", perm->key);
+    add_bytes(&w, object, "range_end", perm->range_end);
+    add_to_array(&w, array, object);
+  }
+  add(&w, w.root, "perm", array);
   return finish(&w, arena);
 }

@@ -10,5 +10,13 @@
 const char *coord__json_status(const Etcdserverpb__StatusResponse *status, coord__arena *arena);
 const char *coord__json_members(const Etcdserverpb__MemberListResponse *members,
                                 coord__arena *arena);
+const char *coord__json_auth_status(const Etcdserverpb__AuthStatusResponse *status,
+                                    coord__arena *arena);
+/* The names under `field`. */
+const char *coord__json_names(const Etcdserverpb__ResponseHeader *header, const char *field,
+                              char *const *names, size_t count, coord__arena *arena);
+/* Keys are base64, as in etcd's own JSON. */
+const char *coord__json_permissions(const Etcdserverpb__AuthRoleGetResponse *role,
+                                    coord__arena *arena);
 
 #endif

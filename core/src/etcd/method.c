@@ -3,9 +3,13 @@
 #include "etcd.pb-c.h"
 
 /* clang-format off */
-#define METHOD(index, name, grpc, gateway, request, response)                          \
+#define ROW(index, name, grpc, gateway, request, response, secret)                     \
   [index] = {index, name, "/etcdserverpb." grpc, gateway,                              \
-             &etcdserverpb__##request##__descriptor, &etcdserverpb__##response##__descriptor}
+             &etcdserverpb__##request##__descriptor, &etcdserverpb__##response##__descriptor, secret}
+#define METHOD(index, name, grpc, gateway, request, response)                          \
+  ROW(index, name, grpc, gateway, request, response, false)
+#define SECRET(index, name, grpc, gateway, request, response)                          \
+  ROW(index, name, grpc, gateway, request, response, true)
 
 const coord__method coord__methods[COORD__METHOD_COUNT] = {
     METHOD(COORD__METHOD_RANGE, "get", "KV/Range", "/v3/kv/range",
@@ -36,5 +40,39 @@ const coord__method coord__methods[COORD__METHOD_COUNT] = {
            status_request, status_response),
     METHOD(COORD__METHOD_MEMBERS, "members", "Cluster/MemberList", "/v3/cluster/member/list",
            member_list_request, member_list_response),
+    SECRET(COORD__METHOD_AUTHENTICATE, "authenticate", "Auth/Authenticate", "/v3/auth/authenticate",
+           authenticate_request, authenticate_response),
+    METHOD(COORD__METHOD_AUTH_ENABLE, "auth_enable", "Auth/AuthEnable", "/v3/auth/enable",
+           auth_enable_request, auth_enable_response),
+    METHOD(COORD__METHOD_AUTH_DISABLE, "auth_disable", "Auth/AuthDisable", "/v3/auth/disable",
+           auth_disable_request, auth_disable_response),
+    METHOD(COORD__METHOD_AUTH_STATUS, "auth_status", "Auth/AuthStatus", "/v3/auth/status",
+           auth_status_request, auth_status_response),
+    SECRET(COORD__METHOD_USER_ADD, "user_add", "Auth/UserAdd", "/v3/auth/user/add",
+           auth_user_add_request, auth_user_add_response),
+    METHOD(COORD__METHOD_USER_DELETE, "user_delete", "Auth/UserDelete", "/v3/auth/user/delete",
+           auth_user_delete_request, auth_user_delete_response),
+    METHOD(COORD__METHOD_USER_GET, "user_get", "Auth/UserGet", "/v3/auth/user/get",
+           auth_user_get_request, auth_user_get_response),
+    METHOD(COORD__METHOD_USER_LIST, "user_list", "Auth/UserList", "/v3/auth/user/list",
+           auth_user_list_request, auth_user_list_response),
+    SECRET(COORD__METHOD_USER_PASSWORD, "user_password", "Auth/UserChangePassword", "/v3/auth/user/changepw",
+           auth_user_change_password_request, auth_user_change_password_response),
+    METHOD(COORD__METHOD_USER_GRANT, "user_grant", "Auth/UserGrantRole", "/v3/auth/user/grant",
+           auth_user_grant_role_request, auth_user_grant_role_response),
+    METHOD(COORD__METHOD_USER_REVOKE, "user_revoke", "Auth/UserRevokeRole", "/v3/auth/user/revoke",
+           auth_user_revoke_role_request, auth_user_revoke_role_response),
+    METHOD(COORD__METHOD_ROLE_ADD, "role_add", "Auth/RoleAdd", "/v3/auth/role/add",
+           auth_role_add_request, auth_role_add_response),
+    METHOD(COORD__METHOD_ROLE_DELETE, "role_delete", "Auth/RoleDelete", "/v3/auth/role/delete",
+           auth_role_delete_request, auth_role_delete_response),
+    METHOD(COORD__METHOD_ROLE_GET, "role_get", "Auth/RoleGet", "/v3/auth/role/get",
+           auth_role_get_request, auth_role_get_response),
+    METHOD(COORD__METHOD_ROLE_LIST, "role_list", "Auth/RoleList", "/v3/auth/role/list",
+           auth_role_list_request, auth_role_list_response),
+    METHOD(COORD__METHOD_ROLE_GRANT, "role_grant", "Auth/RoleGrantPermission", "/v3/auth/role/grant",
+           auth_role_grant_permission_request, auth_role_grant_permission_response),
+    METHOD(COORD__METHOD_ROLE_REVOKE, "role_revoke", "Auth/RoleRevokePermission", "/v3/auth/role/revoke",
+           auth_role_revoke_permission_request, auth_role_revoke_permission_response),
 };
 /* clang-format on */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "etcd/admin.h"
 
 static const char *const kind_names[] = {
     [COORD__OP_GET] = "get",         [COORD__OP_PUT] = "put",       [COORD__OP_DELETE] = "delete",
@@ -39,6 +40,7 @@ enum { ATTRIBUTES = sizeof attribute_names / sizeof attribute_names[0] };
 static uint8_t smallest_key[1] = {0};
 
 const char *coord__op_name(const coord_op *op) {
+  if (op->kind == COORD__OP_ADMIN) return coord__admin_name(op);
   return op->kind == COORD__OP_CUSTOM ? op->class->name : kind_names[op->kind];
 }
 
@@ -76,6 +78,7 @@ coord_op *coord__op_new(coord__op_kind kind, size_t extra) {
   if (op == NULL) return NULL;
   memset(op, 0, sizeof *op);
   op->kind = kind;
+  op->extra = extra;
   switch (kind) {
     case COORD__OP_GET:
       etcdserverpb__range_request__init(&op->message.get);
@@ -100,6 +103,7 @@ coord_op *coord__op_new(coord__op_kind kind, size_t extra) {
       etcdserverpb__txn_request__init(&op->message.txn);
       op->depth = 1;
       break;
+    case COORD__OP_ADMIN:
     case COORD__OP_CUSTOM:
       break;
   }
@@ -171,6 +175,7 @@ void coord__op_free(coord_op *op) {
   coord__arena_free(op->arena);
   coord__free(op->range_end);
   coord__free(op->fault);
+  if (op->kind == COORD__OP_ADMIN) explicit_bzero(op + 1, op->extra);
   coord__free(op);
 }
 
@@ -218,8 +223,12 @@ static bool range_fields(coord_op *op, ProtobufCBinaryData **key, ProtobufCBinar
   } else if (op->kind == COORD__OP_DELETE) {
     *key = &op->message.del.key;
     *end = &op->message.del.range_end;
+  } else if (op->kind == COORD__OP_ADMIN && op->admin_key != NULL) {
+    *key = op->admin_key;
+    *end = op->admin_end;
   } else {
-    coord__op_fault(op, COORD_INVALID, "%s: a prefix or range end is for get and delete only",
+    coord__op_fault(op, COORD_INVALID,
+                    "%s: a prefix or range end is for get, delete and permissions only",
                     coord__op_name(op));
     return false;
   }
@@ -409,6 +418,7 @@ coord_code coord__op_set(coord_op *op, int32_t attribute, int64_t value) {
       if (attribute == COORD_OP_IDEMPOTENT) return set_idempotent(op, value);
       return no_such_attribute(op, attribute);
     case COORD__OP_STATUS:
+    case COORD__OP_ADMIN:
     case COORD__OP_CUSTOM:
       break;
   }

@@ -19,6 +19,7 @@ typedef enum coord__op_kind {
   COORD__OP_STATUS,
   COORD__OP_MEMBERS,
   COORD__OP_TXN,
+  COORD__OP_ADMIN,
   COORD__OP_CUSTOM
 } coord__op_kind;
 
@@ -54,6 +55,10 @@ struct coord_op {
   size_t compare_room; /* txn: capacities of the three lists */
   size_t then_room;
   size_t else_room;
+  const struct coord__admin *admin; /* admin: which one; etcd/admin.h */
+  ProtobufCBinaryData *admin_key;   /* admin: of a permission */
+  ProtobufCBinaryData *admin_end;
+  size_t extra;                 /* bytes behind the struct, that come to an end with it */
   const coord__op_class *class; /* custom */
   void *self;
   union {
@@ -65,6 +70,9 @@ struct coord_op {
     Etcdserverpb__StatusRequest status;
     Etcdserverpb__MemberListRequest members;
     Etcdserverpb__TxnRequest txn;
+    Etcdserverpb__AuthUserAddRequest user_add; /* and other texts and nothing else */
+    Etcdserverpb__AuthRoleGrantPermissionRequest role_grant;
+    Etcdserverpb__AuthRoleRevokePermissionRequest role_revoke;
   } message;
 };
 

@@ -4,7 +4,9 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "etcd/admin.h"
 #include "etcd/method.h"
+#include "etcd/namespace.h"
 #include "etcd/op.h"
 #include "etcd/result.h"
 #include "etcd/txn.h"
@@ -68,6 +70,8 @@ coord_code coord__op_check(const coord_op *op, coord_error **err) {
                          op->message.compact.revision);
     case COORD__OP_TXN:
       return coord__txn_check_compares(&op->message.txn, err);
+    case COORD__OP_ADMIN:
+      return coord__admin_check(op, err);
     case COORD__OP_STATUS:
     case COORD__OP_MEMBERS:
     case COORD__OP_CUSTOM:
@@ -92,15 +96,18 @@ static bool is_read_only(const coord_op *op) {
       return true;
     case COORD__OP_TXN:
       return !op->changes;
+    case COORD__OP_ADMIN:
+      return op->admin->read_only;
     default:
       return false;
   }
 }
 
-/* Pack a checked op. */
-static coord_code pack(const coord_op *op, const coord__limits *limits, const encoding *as,
-                       coord__request *out, coord_error **err) {
-  size_t size = protobuf_c_message_get_packed_size(&op->message.base);
+/* Pack the message of a checked op. */
+static coord_code pack(const coord_op *op, const ProtobufCMessage *message,
+                       const coord__limits *limits, encoding as, coord__request *out,
+                       coord_error **err) {
+  size_t size = protobuf_c_message_get_packed_size(message);
   if (size > limits->request_max_bytes) {
     return coord__fail(
         err, COORD_TOO_LARGE,
@@ -112,12 +119,12 @@ static coord_code pack(const coord_op *op, const coord__limits *limits, const en
   uint8_t *data = coord__malloc(whole);
   if (data == NULL) return coord__no_memory(err);
   for (int i = 0; i < COORD__FRAME_HEADROOM; i++) data[i] = 0;
-  protobuf_c_message_pack(&op->message.base, data + COORD__FRAME_HEADROOM);
-  *out = (coord__request){.method = &coord__methods[as->method],
+  protobuf_c_message_pack(message, data + COORD__FRAME_HEADROOM);
+  *out = (coord__request){.method = &coord__methods[as.method],
                           .body = {.data = data, .len = whole, .cap = whole},
                           .read_only = is_read_only(op),
                           .idempotent = op->idempotent,
-                          .decode = as->decode};
+                          .decode = as.decode};
   return COORD_OK;
 }
 
@@ -128,9 +135,20 @@ coord_code coord__op_encode(const coord_op *op, const coord__limits *limits, coo
   if (op->kind == COORD__OP_CUSTOM) {
     return coord__fail(err, COORD_INTERNAL, "%s is not one call of one method", coord__op_name(op));
   }
-  return pack(op, limits, &encodings[op->kind], out, err);
+  if (op->kind == COORD__OP_ADMIN) {
+    return pack(op, &op->message.base, limits, (encoding){op->admin->method, op->admin->decode},
+                out, err);
+  }
+  coord__arena *arena;
+  const ProtobufCMessage *message = coord__namespace_enter(limits->ns, op, &arena);
+  if (message == NULL) return coord__no_memory(err);
+  code = pack(op, message, limits, encodings[op->kind], out, err);
+  coord__arena_free(arena);
+  return code;
 }
 
 void coord__request_free(coord__request *request) {
-  if (request != NULL) coord__buf_free(&request->body);
+  if (request == NULL) return;
+  if (request->method != NULL && request->method->secret) coord__buf_wipe(&request->body);
+  coord__buf_free(&request->body);
 }

@@ -9,10 +9,13 @@
 #include "coord/result.h"
 #include "rpc/method.h"
 
-/* What is checked before anything is sent. */
+struct coord__namespace;
+
+/* What is checked before anything is sent, and where its keys are. */
 typedef struct coord__limits {
   size_t request_max_bytes;
   size_t request_max_ops;
+  const struct coord__namespace *ns; /* NULL: none */
 } coord__limits;
 
 typedef coord_code (*coord__decode_fn)(const uint8_t *bytes, size_t len, coord_result **out,

@@ -163,6 +163,23 @@ coord_code coord__decode_delete(const uint8_t *bytes, size_t len, coord_result *
   return finish(&d, del->header, out, err);
 }
 
+coord_code coord__decode_with(const ProtobufCMessageDescriptor *type,
+                              bool (*fill)(coord_result *result, const void *message),
+                              const uint8_t *bytes, size_t len, coord_result **out,
+                              coord_error **err) {
+  decoding d = {.bytes = bytes, .len = len};
+  coord_code code = COORD_OK;
+  const void *message = begin(&d, type, &code, err);
+  if (message == NULL) return code;
+  const Etcdserverpb__ResponseHeader *header = NULL;
+  memcpy(&header, (const char *)message + type->fields[0].offset, sizeof(void *));
+  if (header != NULL && fill != NULL && !fill(d.result, message)) {
+    coord__arena_free(d.arena);
+    return coord__no_memory(err);
+  }
+  return finish(&d, header, out, err);
+}
+
 coord_code coord__decode_compact(const uint8_t *bytes, size_t len, coord_result **out,
                                  coord_error **err) {
   decoding d = {.bytes = bytes, .len = len};

@@ -25,6 +25,10 @@ struct coord_result {
   size_t part_count;
   coord_result *parts;
   const char *json;
+  size_t name_count;
+  char **names;
+  size_t permission_count;
+  Etcdserverpb__Permission **permissions;
   atomic_int slices;   /* of a whole: the slices that need it, and its owner */
   coord_result *whole; /* of a slice: what it is a slice of */
 };
@@ -45,6 +49,13 @@ coord_code coord__decode_status(const uint8_t *bytes, size_t len, coord_result *
                                 coord_error **err);
 coord_code coord__decode_members(const uint8_t *bytes, size_t len, coord_result **out,
                                  coord_error **err);
+
+/* One response of which only the header, its first field, is looked at here; `fill` (NULL: there is
+ * nothing more to it) makes the rest of the result, false when memory is out. */
+coord_code coord__decode_with(const ProtobufCMessageDescriptor *type,
+                              bool (*fill)(coord_result *result, const void *message),
+                              const uint8_t *bytes, size_t len, coord_result **out,
+                              coord_error **err);
 
 /* One message of a RangeStream. Revision, ids, total and more are 0 but in the last one. */
 coord_code coord__decode_range_stream(const uint8_t *bytes, size_t len, coord_result **out,

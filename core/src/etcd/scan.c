@@ -205,7 +205,12 @@ static void on_page(coord__call *call) {
   coord_result *page = NULL;
   if (code == COORD_OK) {
     code = coord__decode_range(call->response.data, call->response.len, &page, &err);
-    if (code != COORD_OK) coord__error_set_endpoint(err, call->endpoint);
+    if (code == COORD_OK) code = coord__namespace_leave(&c->ns, page, &err);
+    if (code != COORD_OK) {
+      coord__error_set_endpoint(err, call->endpoint);
+      coord__result_free(page);
+      page = NULL;
+    }
   }
   coord__stats_record(&c->stats, call->method, coord__clock_ns() - s->called_ns, s->called_bytes,
                       call->response.len, code != COORD_OK);
@@ -311,7 +316,9 @@ static void on_stream_message(coord__stream *stream, const uint8_t *p, size_t n)
   coord_result *page = NULL;
   coord_error *err = NULL;
   coord_code code = coord__decode_range_stream(p, n, &page, &err);
+  if (code == COORD_OK) code = coord__namespace_leave(&s->client->ns, page, &err);
   if (code != COORD_OK) {
+    coord__result_free(page);
     stop_stream(s);
     s->stream_failed = true;
     complete(s, code, err, NULL);

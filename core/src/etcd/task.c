@@ -13,6 +13,9 @@ enum { WAKE_AT_ONCE = 8 };
 
 static void destroy(coord_event *event) {
   coord__task *task = COORD__CONTAINER(event, coord__task, event);
+  if (task->call.method != NULL && task->call.method->secret) {
+    coord__buf_wipe(&task->call.request);
+  }
   coord__buf_free(&task->call.request);
   coord__free(task);
 }
@@ -110,9 +113,14 @@ static void on_call_done(coord__call *call) {
   size_t received = call->response.len;
   if (code == COORD_OK) {
     code = task->decode(call->response.data, received, &result, &err);
+    if (code == COORD_OK) code = coord__namespace_leave(&c->ns, result, &err);
     /* The server has done it; only what it said about it is unreadable. */
     if (code != COORD_OK && err != NULL && !call->read_only) err->flags |= COORD_MAYBE_APPLIED;
-    if (code != COORD_OK) coord__error_set_endpoint(err, call->endpoint);
+    if (code != COORD_OK) {
+      coord__error_set_endpoint(err, call->endpoint);
+      coord__result_free(result);
+      result = NULL;
+    }
   }
   coord__buf_free(&call->response);
   int64_t took_ns = coord__clock_ns() - task->started_ns;

@@ -1,6 +1,8 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,9 +33,14 @@ static coord__io_status plain_send(coord__conn *conn, const void *p, size_t n, s
   return COORD__IO_OK;
 }
 
+static bool plain_pending(const coord__conn *conn) {
+  (void)conn;
+  return false;
+}
+
 static void plain_close(coord__conn *conn) { close(conn->io.fd); }
 
-static const coord__conn_ops plain_ops = {plain_recv, plain_send, plain_close};
+static const coord__conn_ops plain_ops = {plain_recv, plain_send, plain_pending, plain_close};
 
 coord__conn *coord__conn_plain(coord__loop *loop, int fd) {
   coord__conn *conn = coord__calloc(1, sizeof *conn);
@@ -43,6 +50,15 @@ coord__conn *coord__conn_plain(coord__loop *loop, int fd) {
   conn->io.fd = fd;
   coord__loop_own_fd(loop, &conn->fd_entry, fd);
   return conn;
+}
+
+coord_code coord__conn_tell(const coord__conn *conn, char *why, size_t size) {
+  if (conn->why[0] != '\0') {
+    snprintf(why, size, "%s", conn->why);
+    return conn->code;
+  }
+  snprintf(why, size, "the connection broke: %s", strerror(errno));
+  return COORD_UNAVAILABLE;
 }
 
 void coord__conn_close(coord__conn *conn) {

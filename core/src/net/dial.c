@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "net/conn_tls.h"
 #include "net/proxy.h"
 
 /* One for the loop: libcurl's multi handle, driven by the loop's epoll and timers. */
@@ -26,6 +27,7 @@ typedef struct dialer {
 
 /* A dial has at most two connections on the way (IPv6 and IPv4) and a resolver. */
 enum { SOCKETS = 6, FAULT = COORD__PROXY_FAULT };
+static const int64_t VERDICT_NS = 200 * COORD__NS_PER_MS;
 
 typedef struct dial_socket {
   coord__io io; /* events 0: the slot is free */
@@ -38,6 +40,10 @@ struct coord__dial {
   coord__dialed_fn done;
   void *user;
   coord__timer patience;
+  coord__tls *tls;      /* NULL: none */
+  coord__conn *shaking; /* while the handshake goes on */
+  coord__timer verdict; /* when to stop waiting for the server's word on our certificate */
+  char host[256];
   int timeout_ms;
   int tcp_user_timeout_ms;
   char proxy[COORD__PROXY_NAME]; /* "": none */
@@ -115,8 +121,11 @@ static void on_timer(coord__timer *timer) {
 
 static void free_dial(coord__dial *dial) {
   coord__timer_stop(dial->owner->loop, &dial->patience);
+  coord__timer_stop(dial->owner->loop, &dial->verdict);
   curl_multi_remove_handle(dial->owner->multi, dial->easy);
   curl_easy_cleanup(dial->easy);
+  if (dial->shaking != NULL) coord__conn_close(dial->shaking);
+  coord__tls_release(dial->tls);
   coord__free(dial);
 }
 
@@ -154,7 +163,9 @@ static coord__conn *take_over(coord__dial *dial, coord_error **err) {
     return NULL;
   }
   tune(own, dial->tcp_user_timeout_ms);
-  coord__conn *conn = coord__conn_plain(dial->owner->loop, own);
+  coord__conn *conn = dial->tls == NULL
+                          ? coord__conn_plain(dial->owner->loop, own)
+                          : coord__conn_tls(dial->owner->loop, own, dial->tls, dial->host);
   if (conn == NULL) {
     close(own);
     coord__no_memory(err);
@@ -202,25 +213,81 @@ static coord_code explain(const coord__dial *dial, CURLcode rc, coord_error **er
   return coord__fail(err, code, "cannot connect through the proxy %s: %s", dial->proxy, told);
 }
 
-static void finish(coord__dial *dial, CURLcode rc) {
-  coord_error *err = NULL;
-  coord__conn *conn = NULL;
-  coord_code code = COORD_OK;
-  if (rc == CURLE_OK) {
-    conn = take_over(dial, &err);
-    if (conn == NULL) code = err != NULL ? err->code : COORD_NO_MEMORY;
-  } else {
-    code = explain(dial, rc, &err);
-  }
+static void conclude(coord__dial *dial, coord__conn *conn, coord_code code, coord_error *err) {
   coord__dialed_fn done = dial->done;
   void *user = dial->user;
   free_dial(dial);
   done(user, conn, code, err);
 }
 
+static void conclude_shaken(coord__dial *dial) {
+  coord__conn *conn = dial->shaking;
+  dial->shaking = NULL;
+  conclude(dial, conn, COORD_OK, NULL);
+}
+
+static void on_verdict(coord__timer *timer) {
+  conclude_shaken(COORD__CONTAINER(timer, coord__dial, verdict));
+}
+
+static void shake(coord__dial *dial) {
+  coord__loop *loop = dial->owner->loop;
+  coord_error *err = NULL;
+  coord__conn *conn = dial->shaking;
+  uint32_t events = 0;
+  coord__io_status status = coord__conn_tls_shake(conn, &events);
+  if (status == COORD__IO_AGAIN) {
+    if (coord__conn_tls_may_be_used(conn) && !dial->verdict.node.is_in) {
+      coord__timer_set(loop, &dial->verdict, coord__loop_now_ns(loop) + VERDICT_NS);
+    }
+    if (coord__io_set(loop, &conn->io, events)) return;
+    coord__fail(&err, COORD_EXHAUSTED, "the connection cannot be watched");
+    conclude(dial, NULL, COORD_EXHAUSTED, err);
+  } else if (status == COORD__IO_OK) {
+    conclude_shaken(dial);
+  } else {
+    coord_code code = coord__fail(&err, conn->code, "%s", conn->why);
+    conclude(dial, NULL, code, err);
+  }
+}
+
+static void on_shaking(coord__io *io, uint32_t events) {
+  (void)events;
+  shake(COORD__CONTAINER(io, coord__conn, io)->owner);
+}
+
+/* libcurl has done its part. */
+static void finish(coord__dial *dial, CURLcode rc) {
+  coord_error *err = NULL;
+  coord__conn *conn = NULL;
+  coord_code code = rc == CURLE_OK ? COORD_OK : explain(dial, rc, &err);
+  if (code == COORD_OK && dial->tls != NULL) code = coord__tls_load(dial->tls, COORD_TLS, &err);
+  if (code == COORD_OK) {
+    conn = take_over(dial, &err);
+    if (conn == NULL) code = err != NULL ? err->code : COORD_NO_MEMORY;
+  }
+  if (conn == NULL || dial->tls == NULL) {
+    conclude(dial, conn, code, err);
+    return;
+  }
+  dial->shaking = conn;
+  conn->owner = dial;
+  conn->io.ready = on_shaking;
+  shake(dial);
+}
+
 /* libcurl has the same limit; this one is ahead of the caller's own, which knows less. */
 static void on_patience(coord__timer *timer) {
-  finish(COORD__CONTAINER(timer, coord__dial, patience), CURLE_OPERATION_TIMEDOUT);
+  coord__dial *dial = COORD__CONTAINER(timer, coord__dial, patience);
+  coord_error *err = NULL;
+  if (dial->shaking == NULL) {
+    finish(dial, CURLE_OPERATION_TIMEDOUT);
+    return;
+  }
+  coord__fail(&err, COORD_TIMEOUT,
+              "the TLS handshake was not answered within %d ms (connect.timeout.ms)",
+              dial->timeout_ms);
+  conclude(dial, NULL, COORD_TIMEOUT, err);
 }
 
 static void check_finished(coord__idle *idle) {
@@ -245,7 +312,10 @@ static void destroy_dialer(void *shared) {
   coord__free(d);
 }
 
-void coord__dial_prepare(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+void coord__dial_prepare(void) {
+  coord__tls_prepare(); /* first: libcurl may set up the same library in another way */
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 static dialer *get_dialer(coord__loop *loop) {
   dialer *d = coord__loop_get_shared(loop);
@@ -317,12 +387,17 @@ coord__dial *coord__dial_start(coord__loop *loop, const coord__dial_target *targ
   dial->timeout_ms = (int)target->timeout_ms;
   dial->tcp_user_timeout_ms = target->tcp_user_timeout_ms;
   dial->patience.fire = on_patience;
+  dial->verdict.fire = on_verdict;
+  if (target->tls != NULL) dial->tls = coord__tls_retain(target->tls);
+  snprintf(dial->host, sizeof dial->host, "%s",
+           target->unix_path != NULL ? "localhost" : target->host);
   if (target->unix_path == NULL && target->proxy != NULL && target->proxy[0] != '\0') {
     coord__proxy_name(target->proxy, dial->proxy);
   }
   configure(dial, target);
   if (curl_multi_add_handle(d->multi, dial->easy) != CURLM_OK) {
     curl_easy_cleanup(dial->easy);
+    coord__tls_release(dial->tls);
     coord__free(dial);
     return NULL;
   }

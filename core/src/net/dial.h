@@ -1,17 +1,19 @@
 /*
  * Making connections with libcurl (names, all addresses at once, proxies, unix sockets), which then
- * leaves the socket to us. I/O thread only; never blocks it.
+ * leaves the socket to us; and TLS over them, when that is wanted. I/O thread only; never blocks it.
  */
 #ifndef COORD_NET_DIAL_H
 #define COORD_NET_DIAL_H
 
 #include "net/conn.h"
+#include "net/tls.h"
 
 typedef struct coord__dial_target {
   const char *host; /* name, IPv4, or IPv6 without brackets; ignored with unix_path */
   int port;
   const char *unix_path; /* NULL: TCP */
   const char *proxy;     /* NULL or "": none */
+  coord__tls *tls;       /* NULL: none; retained */
   int64_t timeout_ms;
   int tcp_user_timeout_ms; /* 0: the system's */
 } coord__dial_target;

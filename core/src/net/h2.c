@@ -1,6 +1,5 @@
 #include "net/h2.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,6 +23,7 @@ struct coord__h2 {
   coord__buf out; /* bytes that the socket did not take yet, from out_sent on */
   size_t out_sent;
   coord__idle flush;
+  coord__timer more;          /* to read what the connection holds already */
   coord__timer alive;         /* when to ask for, or to give up on, a sign of life */
   int64_t heard_ns;           /* when bytes last came */
   int64_t pinged_ns;          /* 0: no PING is unanswered */
@@ -192,7 +192,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *d
 
 static void update_interest(coord__h2 *h) {
   uint32_t events = EPOLLIN;
-  if (h->out_sent < h->out.len) events |= EPOLLOUT;
+  if (h->conn->wants_out) events |= EPOLLOUT;
+  if (h->out_sent < h->out.len && !h->conn->send_wants_in) events |= EPOLLOUT;
   if (!coord__io_set(h->loop, &h->conn->io, events)) {
     lose(h, COORD_EXHAUSTED, "the connection cannot be watched");
   }
@@ -200,15 +201,15 @@ static void update_interest(coord__h2 *h) {
 
 /* Hand what waits to the socket. False when it is lost. */
 static bool send_out(coord__h2 *h) {
-  while (h->out_sent < h->out.len) {
+  while (h->out_sent < h->out.len || h->conn->wants_out) {
     size_t n = 0;
     coord__io_status status =
         h->conn->ops->send(h->conn, h->out.data + h->out_sent, h->out.len - h->out_sent, &n);
     if (status == COORD__IO_AGAIN) return true;
     if (status != COORD__IO_OK) {
-      char why[160];
-      snprintf(why, sizeof why, "the connection broke: %s", strerror(errno));
-      lose(h, COORD_UNAVAILABLE, why);
+      char why[200];
+      coord_code code = coord__conn_tell(h->conn, why, sizeof why);
+      lose(h, code, why);
       return false;
     }
     h->out_sent += n;
@@ -262,7 +263,7 @@ static void lose_stranger(coord__h2 *h) {
 
 static void flush_session(coord__h2 *h) {
   for (;;) {
-    if (h->out.len > 0) {
+    if (h->out.len > 0 || h->conn->wants_out) {
       if (!send_out(h)) return;
       if (h->out.len > 0) break; /* the socket is full */
     }
@@ -288,6 +289,7 @@ static void flush_session(coord__h2 *h) {
 static void free_h2(coord__h2 *h) {
   coord__idle_cancel(&h->flush);
   coord__timer_stop(h->loop, &h->alive);
+  coord__timer_stop(h->loop, &h->more);
   nghttp2_session_del(h->session);
   if (h->conn != NULL) coord__conn_close(h->conn);
   coord__buf_free(&h->out);
@@ -322,13 +324,20 @@ static bool feed(coord__h2 *h, const uint8_t *p, size_t n) {
   return false;
 }
 
+static const char *what_end_means(const coord__h2 *h) {
+  if (h->is_ready) return "the server closed the connection";
+  if (h->conn->is_tls) return "the server closed the connection unasked";
+  return "the server closed the connection unasked: if it speaks TLS, use https://";
+}
+
 /* False when no more can be read now. */
 static bool read_once(coord__h2 *h) {
   size_t size;
   size_t n = 0;
   uint8_t *scratch = coord__loop_scratch(h->loop, &size);
   coord__io_status status = h->conn->ops->recv(h->conn, scratch, size, &n);
-  char why[160];
+  char why[200];
+  coord_code code;
   switch (status) {
     case COORD__IO_OK:
       return feed(h, scratch, n) && n == size;
@@ -338,25 +347,35 @@ static bool read_once(coord__h2 *h) {
       if (!h->is_ready && h->first_len > 0) {
         lose_stranger(h);
       } else {
-        lose(h, COORD_UNAVAILABLE,
-             h->is_ready ? "the server closed the connection"
-                         : "the server closed the connection unasked");
+        lose(h, COORD_UNAVAILABLE, what_end_means(h));
       }
       return false;
     default:
-      snprintf(why, sizeof why, "the connection broke: %s", strerror(errno));
-      lose(h, COORD_UNAVAILABLE, why);
+      code = coord__conn_tell(h->conn, why, sizeof why);
+      lose(h, code, why);
       return false;
+  }
+}
+
+static void read_some(coord__h2 *h) {
+  /* A bound, so that one busy connection does not hold up the others. */
+  for (int i = 0; i < 16 && read_once(h); i++) {
+  }
+  if (!h->closing && !h->is_lost && h->conn->ops->pending(h->conn)) {
+    /* In the next round: the other connections come first. */
+    coord__timer_set(h->loop, &h->more, coord__loop_now_ns(h->loop) + 1);
   }
 }
 
 static void on_io(coord__io *io, uint32_t events) {
   coord__h2 *h = COORD__CONTAINER(io, coord__conn, io)->owner;
-  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-    /* A bound, so that one busy connection does not hold up the others. */
-    for (int i = 0; i < 16 && read_once(h); i++) {
-    }
-  }
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read_some(h);
+  coord__loop_defer(h->loop, &h->flush);
+}
+
+static void on_more(coord__timer *timer) {
+  coord__h2 *h = COORD__CONTAINER(timer, coord__h2, more);
+  read_some(h);
   coord__loop_defer(h->loop, &h->flush);
 }
 
@@ -404,6 +423,7 @@ coord__h2 *coord__h2_open(coord__conn *conn, const coord__h2_config *config,
   h->user = user;
   h->flush.run = on_flush;
   h->alive.fire = on_alive;
+  h->more.fire = on_more;
   h->heard_ns = coord__loop_now_ns(h->loop);
   coord__list_init(&h->streams);
   h->session = new_session(h);
@@ -413,6 +433,7 @@ coord__h2 *coord__h2_open(coord__conn *conn, const coord__h2_config *config,
     free_h2(h);
     return NULL;
   }
+  if (conn->ops->pending(conn)) coord__timer_set(h->loop, &h->more, h->heard_ns);
   coord__loop_defer(h->loop, &h->flush);
   return h;
 }
@@ -422,6 +443,7 @@ void coord__h2_close(coord__h2 *h) {
   h->closing = true;
   end_all_streams(h);
   coord__timer_stop(h->loop, &h->alive);
+  coord__timer_stop(h->loop, &h->more);
   coord__io_set(h->loop, &h->conn->io, 0);
   if (!h->is_lost) nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR);
   coord__loop_defer(h->loop, &h->flush);

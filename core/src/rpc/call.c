@@ -21,14 +21,25 @@ static void leave(coord__call *call) {
 static void finish(coord__call *call, coord_code code) {
   call->code = code;
   leave(call);
+  if (call->method->secret) coord__buf_wipe(&call->request);
   coord__buf_free(&call->request);
   call->done(call);
+}
+
+/* " of \"key\"", when the server says that this must not be. */
+static void describe(const coord__call *call, coord_code code, char out[256]) {
+  out[0] = '\0';
+  if (code != COORD_AUTH || call->rpc->config.describe == NULL) return;
+  call->rpc->config.describe(call->method, call->request.data + COORD__FRAME_HEADROOM,
+                             call->request.len - COORD__FRAME_HEADROOM, out, 256);
 }
 
 /* Fill in the error and finish. `outcome` is what the server has said, NULL for nothing. */
 static void fail(coord__call *call, coord_code code, uint32_t flags, const char *why,
                  const coord__outcome *outcome) {
-  coord__fail(&call->error, code, "%s: %s", call->method->name, why);
+  char about[256] = "";
+  if (outcome != NULL) describe(call, code, about);
+  coord__fail(&call->error, code, "%s%s: %s", call->method->name, about, why);
   if (call->error != NULL) {
     call->error->flags = flags;
     if ((call->sent || call->maybe_applied) && !call->read_only) {
@@ -52,6 +63,13 @@ void coord__call_end(coord__call *call, coord_code code, const char *why) {
 static void on_deadline(coord__timer *timer) {
   coord__call *call = COORD__CONTAINER(timer, coord__call, timer);
   coord__channel *ch = channel_of(call);
+  if (call->held) {
+    char why[400];
+    snprintf(why, sizeof why, "the deadline passed while it waited for %s",
+             call->rpc->config.identity->why);
+    coord__call_end(call, COORD_TIMEOUT, why);
+    return;
+  }
   bool reached = call->carrier != NULL || (ch->carrier != NULL && ch->carrier->is_ready);
   if (reached || ch->last_why[0] == '\0') {
     coord__call_end(call, COORD_TIMEOUT, "the deadline passed before the answer came");
@@ -60,8 +78,9 @@ static void on_deadline(coord__timer *timer) {
   char why[400];
   snprintf(why, sizeof why, "no endpoint could be reached before the deadline; last: %s",
            ch->last_why);
-  coord__call_end(call, ch->last_code == COORD_NO_MEMORY ? COORD_NO_MEMORY : COORD_UNAVAILABLE,
-                  why);
+  bool is_plain =
+      ch->last_code == COORD_TLS || ch->last_code == COORD_AUTH || ch->last_code == COORD_NO_MEMORY;
+  coord__call_end(call, is_plain ? ch->last_code : COORD_UNAVAILABLE, why);
 }
 
 /* Enough for the longest pause. */
@@ -94,6 +113,35 @@ static void try_again(coord__call *call, bool elsewhere) {
   coord__channel_wake(ch);
 }
 
+/* ---- the identity ---- */
+
+static void hold(coord__call *call) {
+  call->held = true;
+  coord__list_append(&call->rpc->held_calls, &call->link);
+}
+
+/* Whether the token was at fault; then the call waits for another. */
+static bool hold_refused(coord__call *call, const char *message) {
+  coord__identity *identity = call->rpc->config.identity;
+  if (identity == NULL || call->rpc->closed || call->refusals == COORD__REFUSALS_MAX) return false;
+  if (!identity->refused(identity, call->login, message)) return false;
+  coord__carrier *carrier = call->carrier;
+  coord__list_remove(&call->link);
+  call->carrier = NULL;
+  call->sent = false;
+  hold(call);
+  atomic_fetch_add(&call->rpc->counters.retries, 1);
+  if (++call->refusals % COORD__REFUSALS_TO_AVOID == 0) coord__channel_avoid(carrier);
+  return true;
+}
+
+void coord__call_refuse(coord__call *call, coord_code code, const coord_error *failure) {
+  fail(call, code, coord_error_flags(failure),
+       failure != NULL ? coord_error_message(failure) : "memory is exhausted", NULL);
+}
+
+/* ---- tries ---- */
+
 static void answered(coord__call *call, const coord__outcome *outcome, coord__buf *body) {
   call->carrier->has_served = true;
   if (outcome->grpc_status == 0) {
@@ -102,6 +150,7 @@ static void answered(coord__call *call, const coord__outcome *outcome, coord__bu
     finish(call, COORD_OK);
     return;
   }
+  if (hold_refused(call, outcome->message)) return;
   uint32_t flags = 0;
   coord_code code =
       call->rpc->config.classify(outcome->grpc_status, outcome->message, call->read_only, &flags);
@@ -133,10 +182,18 @@ static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coor
 }
 
 bool coord__call_try(coord__call *call, coord__carrier *carrier) {
+  coord__identity *identity = call->rpc->config.identity;
+  const char *token = NULL;
+  if (identity != NULL && !identity->ready(identity, call->method, &token, &call->login)) {
+    hold(call);
+    return true;
+  }
+  call->held = false;
   call->attempt = (coord__attempt){.method = call->method,
                                    .frame = call->request.data,
                                    .frame_len = call->request.len,
                                    .deadline_ns = call->deadline_ns,
+                                   .token = token,
                                    .done = on_done};
   if (!carrier->wire->ops->call(carrier->wire, &call->attempt)) return false;
   call->carrier = carrier;
@@ -150,7 +207,8 @@ void coord__call_start(coord__rpc *rpc, coord__call *call) {
   call->rpc = rpc;
   call->timer = (coord__timer){.fire = on_deadline};
   call->carrier = NULL;
-  call->sent = call->maybe_applied = false;
+  call->sent = call->maybe_applied = call->held = false;
+  call->refusals = 0;
   call->error = NULL;
   call->endpoint = NULL;
   call->response = (coord__buf){0};

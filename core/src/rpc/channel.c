@@ -233,6 +233,8 @@ void coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
                      const coord__rpc_config *config) {
   *rpc = (coord__rpc){.loop = loop, .log = log, .config = *config};
   coord__list_init(&rpc->carriers);
+  coord__list_init(&rpc->held_calls);
+  coord__list_init(&rpc->held_streams);
   for (int i = 0; i < COORD__LANES; i++) {
     coord__channel *ch = &rpc->channels[i];
     ch->rpc = rpc;
@@ -256,6 +258,11 @@ static void end_waiting(coord__list *calls) {
 void coord__rpc_close(coord__rpc *rpc) {
   if (rpc->closed) return;
   rpc->closed = true;
+  end_waiting(&rpc->held_calls);
+  while (!coord__list_empty(&rpc->held_streams)) {
+    coord__stream_fail(COORD__CONTAINER(rpc->held_streams.next, coord__stream, link), COORD_CLOSED,
+                       "the client was closed", NULL);
+  }
   for (int i = 0; i < COORD__LANES; i++) {
     coord__channel *ch = &rpc->channels[i];
     coord__timer_stop(rpc->loop, &ch->reconnect);

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -13,7 +12,8 @@
 enum { DEFAULT_PORT = 2379, LONGEST_NAME = 255 };
 
 static const char *const expected =
-    "expected host:port, [IPv6]:port, http://host:port or unix:///path";
+    "expected host:port, [IPv6]:port, http://host:port, https://host:port, unix:///path or "
+    "unixs:///path";
 
 typedef struct text {
   const char *p;
@@ -127,11 +127,13 @@ static coord_code parse_tcp(text item, text rest, coord__endpoint *out, coord_er
   if (port.n > 0 && !parse_port(skip(port, 1), &out->port)) {
     return refuse(err, item, "has a port that is not 1 to 65535");
   }
-  char name[LONGEST_NAME + 16];
-  snprintf(name, sizeof name, bracketed ? "[%.*s]:%d" : "%.*s:%d", (int)host.n, host.p, out->port);
+  char name[LONGEST_NAME + 24];
+  int scheme = snprintf(name, sizeof name, "%s", out->tls ? "https://" : "");
+  snprintf(name + scheme, sizeof name - (size_t)scheme, bracketed ? "[%.*s]:%d" : "%.*s:%d",
+           (int)host.n, host.p, out->port);
   out->host = copy(host);
   out->name = coord__strdup(name);
-  out->authority = coord__strdup(name);
+  out->authority = coord__strdup(name + scheme);
   return COORD_OK;
 }
 
@@ -139,13 +141,13 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
   if (item.n == 0) return refuse(err, item, "is empty");
   if (memchr(item.p, '\0', item.n) != NULL) return refuse(err, item, "holds a NUL byte");
   coord_code code;
+  out->tls = starts_with(item, "https:") || starts_with(item, "unixs:");
   if (starts_with(item, "unix:")) {
     code = parse_unix(item, skip(item, 5), out, err);
+  } else if (starts_with(item, "unixs:")) {
+    code = parse_unix(item, skip(item, 6), out, err);
   } else if (starts_with(item, "https://")) {
-    char shown[COORD__SHOWN];
-    return coord__fail(err, COORD_UNSUPPORTED,
-                       "option endpoints: \"%s\" asks for TLS, which this version does not speak",
-                       show(shown, item));
+    code = parse_tcp(item, skip(item, 8), out, err);
   } else if (starts_with(item, "http://")) {
     code = parse_tcp(item, skip(item, 7), out, err);
   } else {
@@ -155,6 +157,22 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
   bool complete =
       out->name != NULL && out->authority != NULL && (out->host != NULL || out->unix_path != NULL);
   return complete ? COORD_OK : coord__no_memory(err);
+}
+
+/* A list with both would send over the wire in the clear what TLS is to hide, whenever it fails
+ * over. */
+static coord_code check_mixed(const coord__endpoints *parsed, coord_error **err) {
+  for (size_t i = 1; i < parsed->count; i++) {
+    const coord__endpoint *first = &parsed->items[0];
+    const coord__endpoint *other = &parsed->items[i];
+    if (other->tls == first->tls) continue;
+    return coord__fail(err, COORD_INVALID,
+                       "option endpoints: \"%s\" is with TLS and \"%s\" without: write https:// "
+                       "before all of them or before none; %s",
+                       first->tls ? first->name : other->name,
+                       first->tls ? other->name : first->name, expected);
+  }
+  return COORD_OK;
 }
 
 coord_code coord__endpoints_parse(const char *list, coord__endpoints *out, coord_error **err) {
@@ -167,6 +185,7 @@ coord_code coord__endpoints_parse(const char *list, coord__endpoints *out, coord
     size_t n = strcspn(p, ",");
     text item = trim((text){p, n});
     coord_code code = parse_one(item, &parsed.items[parsed.count++], err);
+    if (code == COORD_OK && p[n] == '\0') code = check_mixed(&parsed, err);
     if (code != COORD_OK) {
       coord__endpoints_free(&parsed);
       return code;

@@ -2,16 +2,19 @@
 #ifndef COORD_RPC_ENDPOINT_H
 #define COORD_RPC_ENDPOINT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "coord/base.h"
 
 typedef struct coord__endpoint {
-  char *name; /* as messages show it: "127.0.0.1:2379", "unix:///run/etcd.sock" */
+  char
+      *name; /* as messages show it: "127.0.0.1:2379", "https://db:2379", "unix:///run/etcd.sock" */
   char *host; /* without brackets; NULL for a unix socket */
   int port;
   char *unix_path; /* NULL: TCP */
   char *authority; /* for the HTTP header */
+  bool tls;
 } coord__endpoint;
 
 typedef struct coord__endpoints {
@@ -19,7 +22,7 @@ typedef struct coord__endpoints {
   size_t count;
 } coord__endpoints;
 
-/* Parse a list separated by commas. COORD_INVALID names the item and what would be right. */
+/* Parse a list separated by commas, all with TLS or all without. COORD_INVALID names the item and what would be right. */
 coord_code coord__endpoints_parse(const char *text, coord__endpoints *out, coord_error **err);
 void coord__endpoints_free(coord__endpoints *endpoints);
 

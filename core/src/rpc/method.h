@@ -13,6 +13,7 @@ typedef struct coord__method {
   const char *gateway_path;                   /* "/v3/kv/put", NULL when the gateway lacks it */
   const ProtobufCMessageDescriptor *request;  /* both wires carry this message, */
   const ProtobufCMessageDescriptor *response; /* and answer with this one */
+  bool secret;                                /* the request holds a password: wiped after use */
 } coord__method;
 
 /* Bytes left free before an encoded message for the frame header of gRPC. */

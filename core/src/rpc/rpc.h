@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
+#include "rpc/identity.h"
 #include "rpc/wire.h"
 
 /* Traffic is kept apart so that bulk reads never hold up watches or leases. */
@@ -20,6 +21,10 @@ typedef struct coord__rpc_config {
   coord__link_config link;    /* endpoint is filled in for each link */
   /* What a status of the server means; flags: COORD_RETRIABLE, COORD_MAYBE_APPLIED. */
   coord_code (*classify)(int grpc_status, const char *message, bool read_only, uint32_t *flags);
+  coord__identity *identity; /* NULL: calls go without a token */
+  /* What an encoded request is about (" of \"key\""), for refusals of permission; may be NULL. */
+  void (*describe)(const coord__method *method, const uint8_t *message, size_t len, char *out,
+                   size_t size);
 } coord__rpc_config;
 
 /* Counters for the statistics; read by any thread. */
@@ -55,6 +60,8 @@ struct coord__rpc {
   coord__rpc_counters counters;
   coord__channel channels[COORD__LANES];
   coord__list carriers;
+  coord__list held_calls; /* wait for the identity */
+  coord__list held_streams;
   bool closed;
   /* Told after each endpoint that could not be reached, and once one is: for opening a client. */
   void (*connect_result)(void *user, coord_code code, const char *why, const char *endpoint);
@@ -84,6 +91,9 @@ struct coord__call {
   coord__carrier *carrier;
   bool sent;          /* the try under way has left, as far as is known */
   bool maybe_applied; /* an earlier try may have reached the server */
+  bool held;          /* waits for the identity */
+  int refusals;       /* tries that failed for their token */
+  uint64_t login;     /* that the try under way went with */
 };
 
 /* ---- streams ---- */
@@ -93,13 +103,18 @@ struct coord__stream {
   coord__list link;
   coord__rpc *rpc;
   coord__lane lane;
-  void (*opened)(coord__stream *stream); /* messages may be sent; may be NULL */
+  /* Messages may be sent; may be NULL. Once more after the server has refused to open it for an old
+   * token: nothing was heard of what was sent until then. */
+  void (*opened)(coord__stream *stream);
   void (*message)(coord__stream *stream, const uint8_t *p, size_t n);
   /* The end; not after coord__stream_end. err is owned by the callee. */
   void (*closed)(coord__stream *stream, coord_code code, coord_error *err);
   /* private */
   coord__wire_stream wire;
   coord__carrier *carrier;
+  bool heard; /* a message has come */
+  int refusals;
+  uint64_t login;
 };
 
 /* Takes the endpoints of the config. False when memory is out. */
@@ -119,13 +134,32 @@ void coord__call_end(coord__call *call, coord_code code, const char *why);
 /* Open a stream of `method`; opened or closed comes later, or from within. */
 void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__method *method);
 /* Send one message: COORD__FRAME_HEADROOM bytes of room, then the message. `last`: no other follows.
- * Only once it is opened. False: memory is out. */
+ * Only once it is opened; while it is being opened again, it goes nowhere. False: memory is out. */
 bool coord__stream_send(coord__stream *stream, uint8_t *frame, size_t len, bool last);
 void coord__stream_pause(coord__stream *stream, bool paused);
 /* End it from our side, in any state. No callback follows. */
 void coord__stream_end(coord__stream *stream);
 
+/* The server has said in a message of the stream (a reason for which it cancels a watch) what may be
+ * about the token. True: it is; a stream opened from now on goes with a new one. */
+bool coord__stream_refused(coord__stream *stream, const char *message);
+
+/* ---- for the identity ---- */
+
+/* What is held may go on. Not from within a callback of the identity. */
+void coord__rpc_release(coord__rpc *rpc);
+/* It ends with this code, and the words of `failure` (NULL: memory is out). */
+void coord__rpc_refuse(coord__rpc *rpc, coord_code code, const coord_error *failure);
+bool coord__rpc_holds(const coord__rpc *rpc);
+
 /* ---- between channel.c, call.c and stream.c ---- */
+
+/* How often a token may be refused before that is the answer; each so many a next endpoint is tried.
+ */
+enum { COORD__REFUSALS_MAX = 50, COORD__REFUSALS_TO_AVOID = 8 };
+
+void coord__call_refuse(coord__call *call, coord_code code, const coord_error *failure);
+void coord__stream_refuse(coord__stream *stream, coord_code code, const coord_error *failure);
 
 struct coord__carrier {
   coord__list link; /* rpc->carriers */

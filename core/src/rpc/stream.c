@@ -10,17 +10,40 @@ static void detach(coord__stream *stream) {
 static void on_message(coord__wire_stream *wire, const uint8_t *p, size_t n) {
   coord__stream *stream = COORD__CONTAINER(wire, coord__stream, wire);
   stream->carrier->has_served = true;
+  stream->heard = true;
   stream->message(stream, p, n);
+}
+
+bool coord__stream_refused(coord__stream *stream, const char *message) {
+  coord__identity *identity = stream->rpc->config.identity;
+  return identity != NULL && identity->refused(identity, stream->login, message);
+}
+
+/* Whether it was refused for its token and waits for another; *retriable: for its token, but it had
+ * begun, so that whoever keeps it up has to. */
+static bool hold_refused(coord__stream *stream, const coord__outcome *outcome, bool *retriable) {
+  if (outcome->code != COORD_OK || outcome->grpc_status <= 0 || stream->rpc->closed) return false;
+  if (stream->refusals == COORD__REFUSALS_MAX) return false;
+  *retriable = coord__stream_refused(stream, outcome->message);
+  if (!*retriable || stream->heard) return false;
+  coord__carrier *carrier = stream->carrier;
+  detach(stream);
+  coord__list_append(&stream->rpc->held_streams, &stream->link);
+  if (++stream->refusals % COORD__REFUSALS_TO_AVOID == 0) coord__channel_avoid(carrier);
+  return true;
 }
 
 static void on_closed(coord__wire_stream *wire, const coord__outcome *outcome) {
   coord__stream *stream = COORD__CONTAINER(wire, coord__stream, wire);
+  bool retriable = false;
+  if (hold_refused(stream, outcome, &retriable)) return;
   const char *endpoint = stream->carrier->endpoint->name;
   coord_code code = outcome->code;
   uint32_t flags = code == COORD_UNAVAILABLE ? COORD_RETRIABLE : 0;
   if (code == COORD_OK && outcome->grpc_status > 0) {
     code = stream->rpc->config.classify(outcome->grpc_status, outcome->message, true, &flags);
   }
+  if (retriable) flags |= COORD_RETRIABLE;
   coord_error *err = NULL;
   if (code != COORD_OK) {
     coord__fail(&err, code, "%s: %s", wire->method->name, outcome->message);
@@ -47,7 +70,22 @@ void coord__stream_fail(coord__stream *stream, coord_code code, const char *why,
   stream->closed(stream, code, err);
 }
 
+void coord__stream_refuse(coord__stream *stream, coord_code code, const coord_error *failure) {
+  coord_error *err = NULL;
+  coord__fail(&err, code, "%s: %s", stream->wire.method->name,
+              failure != NULL ? coord_error_message(failure) : "memory is exhausted");
+  if (err != NULL) err->flags = coord_error_flags(failure);
+  detach(stream);
+  stream->closed(stream, code, err);
+}
+
 bool coord__stream_try(coord__stream *stream, coord__carrier *carrier) {
+  coord__identity *identity = stream->rpc->config.identity;
+  if (identity != NULL &&
+      !identity->ready(identity, stream->wire.method, &stream->wire.token, &stream->login)) {
+    coord__list_append(&stream->rpc->held_streams, &stream->link);
+    return true;
+  }
   if (!carrier->wire->ops->open(carrier->wire, &stream->wire)) return false;
   stream->carrier = carrier;
   coord__list_append(&carrier->streams, &stream->link);
@@ -59,6 +97,8 @@ void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__met
   coord__channel *ch = &rpc->channels[stream->lane];
   stream->rpc = rpc;
   stream->carrier = NULL;
+  stream->heard = false;
+  stream->refusals = 0;
   stream->wire = (coord__wire_stream){.method = method, .message = on_message, .closed = on_closed};
   if (rpc->closed) {
     coord__stream_fail(stream, COORD_CLOSED, "the client was closed", NULL);
@@ -69,6 +109,7 @@ void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__met
 }
 
 bool coord__stream_send(coord__stream *stream, uint8_t *frame, size_t len, bool last) {
+  if (stream->carrier == NULL) return true;
   return stream->carrier->wire->ops->send(&stream->wire, frame, len, last);
 }
 

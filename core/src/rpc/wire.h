@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "rpc/endpoint.h"
 #include "rpc/method.h"
 
@@ -29,6 +30,7 @@ typedef struct coord__attempt {
   uint8_t *frame; /* COORD__FRAME_HEADROOM bytes for the wire, then the message */
   size_t frame_len;
   int64_t deadline_ns; /* 0: none */
+  const char *token;   /* NULL: none; to be copied by the call that starts it */
   /* The end, never from within the call that started it. With code COORD_OK and grpc_status 0,
    * `body` is the answer, to be taken or left. */
   void (*done)(struct coord__attempt *attempt, const coord__outcome *outcome, coord__buf *body);
@@ -38,6 +40,7 @@ typedef struct coord__attempt {
 /* One stream of messages both ways. */
 typedef struct coord__wire_stream {
   const coord__method *method;
+  const char *token; /* as in an attempt */
   /* One message from the server, valid during the callback. */
   void (*message)(struct coord__wire_stream *stream, const uint8_t *p, size_t n);
   /* The end; nothing follows. */
@@ -59,6 +62,7 @@ typedef struct coord__link_config {
   coord__loop *loop;
   const coord__endpoint *endpoint; /* outlives the link */
   const char *proxy;               /* outlives the link; "" none */
+  coord__tls *tls;                 /* for endpoints with TLS; outlives the link */
   int64_t connect_timeout_ms;
   int tcp_user_timeout_ms;
   int32_t stream_window_bytes;
@@ -66,6 +70,8 @@ typedef struct coord__link_config {
   int64_t keepalive_interval_ns;
   int64_t keepalive_timeout_ns;
   size_t response_max_bytes;
+  size_t gateway_max_connections;
+  int64_t gateway_idle_ns;
 } coord__link_config;
 
 typedef struct coord__link_ops {
@@ -104,5 +110,16 @@ typedef struct coord__wire {
 } coord__wire;
 
 extern const coord__wire coord__wire_grpc;
+
+/*
+ * etcd's JSON gateway. What it cannot do ends with COORD_UNSUPPORTED. A request there has one message
+ * and then its answers, so a stream is many requests: each message sent begins one, with a connection
+ * of its own while it lasts.
+ * - A watch is created with the watch_id that it asks for, or the next free one; the answers to two
+ *   messages may come in either order.
+ * - Cancelling a watch ends its request, and is answered here.
+ * - A request for progress is passed over.
+ */
+extern const coord__wire coord__wire_gateway;
 
 #endif

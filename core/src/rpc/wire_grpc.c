@@ -283,14 +283,15 @@ static const coord__h2_stream_ops stream_ops = {on_header, on_data, on_read, on_
   }
 #define FIXED(name, value) NV(name, value, sizeof(value) - 1, NGHTTP2_NV_FLAG_NO_COPY_VALUE)
 
-static bool submit(coord__exchange *x, const coord__method *method, int64_t deadline_ns) {
+static bool submit(coord__exchange *x, const coord__method *method, const char *token,
+                   int64_t deadline_ns) {
   grpc_link *l = x->owner;
   const char *path = method->grpc_path;
   const char *authority = l->config.endpoint->authority;
   char timeout[16];
   nghttp2_nv headers[10] = {
       FIXED(":method", "POST"),
-      FIXED(":scheme", "http"),
+      FIXED(":scheme", "http"), /* or https, below */
       NV(":path", path, strlen(path), NGHTTP2_NV_FLAG_NO_COPY_VALUE),
       NV(":authority", authority, strlen(authority), NGHTTP2_NV_FLAG_NO_COPY_VALUE),
       FIXED("content-type", "application/grpc"),
@@ -298,6 +299,7 @@ static bool submit(coord__exchange *x, const coord__method *method, int64_t dead
       FIXED("user-agent", "coord-c"),
   };
   size_t n = 7;
+  if (l->config.endpoint->tls) headers[1] = (nghttp2_nv)FIXED(":scheme", "https");
   if (deadline_ns != 0) {
     size_t len = coord__grpc_timeout(timeout, deadline_ns - coord__loop_now_ns(l->config.loop));
     headers[n++] = (nghttp2_nv)NV("grpc-timeout", timeout, len, 0);
@@ -306,6 +308,7 @@ static bool submit(coord__exchange *x, const coord__method *method, int64_t dead
     /* A stream on a member that has lost its leader would be silent: let the server end it. */
     headers[n++] = (nghttp2_nv)FIXED("hasleader", "true");
   }
+  if (token != NULL) headers[n++] = (nghttp2_nv)NV("token", token, strlen(token), 0);
   return coord__h2_submit(l->h2, &x->stream, &stream_ops, headers, n);
 }
 
@@ -317,7 +320,7 @@ static bool grpc_call(coord__link *link, coord__attempt *attempt) {
   x->out = attempt->frame;
   x->out_len = attempt->frame_len;
   x->out_end = true;
-  if (!submit(x, attempt->method, attempt->deadline_ns)) {
+  if (!submit(x, attempt->method, attempt->token, attempt->deadline_ns)) {
     drop_exchange(x);
     return false;
   }
@@ -336,7 +339,7 @@ static bool grpc_open(coord__link *link, coord__wire_stream *stream) {
   coord__exchange *x = new_exchange((grpc_link *)link);
   if (x == NULL) return false;
   x->duplex = stream;
-  if (!submit(x, stream->method, 0)) {
+  if (!submit(x, stream->method, stream->token, 0)) {
     drop_exchange(x);
     return false;
   }
@@ -474,6 +477,7 @@ static coord__link *grpc_link_open(const coord__link_config *config,
                                .port = config->endpoint->port,
                                .unix_path = config->endpoint->unix_path,
                                .proxy = config->proxy,
+                               .tls = config->endpoint->tls ? config->tls : NULL,
                                .timeout_ms = config->connect_timeout_ms,
                                .tcp_user_timeout_ms = config->tcp_user_timeout_ms};
   l->dial = coord__dial_start(config->loop, &target, dialed, l);
