@@ -32,6 +32,11 @@ const struct flag global_flags[] = {
     {"--insecure-skip-tls-verify", NULL,
      "talk to whoever answers, whatever its certificate: whoever is on\n"
      "the way can then read and change everything"},
+    {"--user", "NAME",
+     "log in as this user; else $COORD_USERNAME. The password is in\n"
+     "--password-file, $COORD_PASSWORD or $ETCDCTL_PASSWORD, or is asked\n"
+     "for on the terminal"},
+    {"--password-file", "FILE", "the first line of FILE is the password; - is standard input"},
     {"--option", "NAME=VALUE",
      "set an option of the library (docs/CONFIGURATION.md lists them);\n"
      "may be repeated; else the variable COORD_ and the name in capitals,\n"
@@ -51,9 +56,10 @@ const struct flag global_flags[] = {
     {"--version", NULL, "print the version"},
     {0}};
 
-const struct verb *const verbs[] = {&verb_get,     &verb_put,    &verb_del,     &verb_txn,
-                                    &verb_import,  &verb_export, &verb_compact, &verb_status,
-                                    &verb_members, &verb_dev,    &verb_version, NULL};
+const struct verb *const verbs[] = {&verb_get,     &verb_put,     &verb_del,     &verb_txn,
+                                    &verb_import,  &verb_export,  &verb_compact, &verb_status,
+                                    &verb_members, &verb_auth,    &verb_user,    &verb_role,
+                                    &verb_dev,     &verb_version, NULL};
 
 static bool wants_colour(const struct args *args, bool terminal) {
   const char *no_color = getenv("NO_COLOR");

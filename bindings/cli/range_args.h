@@ -13,5 +13,7 @@
 
 /* Reads the key and the range flags; prints what is wrong and returns false. */
 bool range_from_args(const struct args *args, struct range *out);
+/* The same with this word as the key. */
+bool range_from_word(const struct args *args, const char *key, struct range *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "password.h"
 #include "report.h"
 
 static int set_option(coord_options *options, const char *what, const char *name,
@@ -71,6 +72,38 @@ static int bound_connect(coord_options *options, const struct args *args, int32_
   char text[16];
   snprintf(text, sizeof text, "%d", (int)timeout_ms);
   return set_option(options, "--timeout", "connect.timeout.ms", text);
+}
+
+static const char *present(const coord_options *options, const char *name) {
+  const char *value = NULL;
+  return coord_options_get(options, name, &value, NULL) == COORD_OK ? value : "";
+}
+
+/* The user of --user, else of file or environment, and the password that belongs to it. */
+static int set_user(coord_options *options, const struct args *args) {
+  static const char *const variables[] = {"COORD_PASSWORD", "ETCDCTL_PASSWORD", NULL};
+  const char *user = args_text(args, "--user");
+  if (user != NULL && *user == '\0') {
+    return usage_error(args->verb->name, "--user is empty; leave it out to be nobody");
+  }
+  int exit_code = CLI_FINE;
+  if (user != NULL) exit_code = set_option(options, "--user", "username", user);
+  if (exit_code != CLI_FINE) return exit_code;
+  bool has_file = args_has(args, "--password-file");
+  if (*present(options, "username") == '\0') {
+    if (!has_file) return CLI_FINE;
+    return usage_error(args->verb->name, "--password-file needs --user, whose password it is");
+  }
+  if (!has_file && *present(options, "password") != '\0') return CLI_FINE;
+  char prompt[128];
+  struct bytes password = {0};
+  snprintf(prompt, sizeof prompt, "Password of %.80s: ", present(options, "username"));
+  if (!password_read(args, "--password-file", variables, prompt, false, &password)) {
+    return CLI_USAGE;
+  }
+  exit_code = set_option(options, "password", "password", password.data);
+  password_free(&password);
+  return exit_code;
 }
 
 /* The file and section of the flags; where these say nothing, of COORD_CONFIG ("FILE#SECTION"), which
@@ -144,6 +177,7 @@ int session_options(const struct args *args, coord_options **out) {
   if (exit_code == CLI_FINE) exit_code = load_environment(options);
   if (exit_code == CLI_FINE) exit_code = hush(options);
   if (exit_code == CLI_FINE) exit_code = set_flags(options, args);
+  if (exit_code == CLI_FINE) exit_code = set_user(options, args);
   if (exit_code == CLI_FINE) exit_code = bound_connect(options, args, timeout_ms);
   if (exit_code == CLI_FINE) {
     *out = options;

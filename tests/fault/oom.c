@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "support/etcd.h"
+#include "support/auth.h"
 
 enum { LONGEST_WALK = 3000, CALL_MS = 200 };
 
 static const char *endpoint;
-static const char *ca = ""; /* for endpoints with TLS */
+static const char *ca = "";   /* for endpoints with TLS */
+static const char *user = ""; /* with the password "annpw" */
 
 /* A scenario gives COORD_OK when all of it worked, else the code of what failed. */
 typedef coord_code scenario(void);
@@ -50,9 +51,14 @@ static long walk(scenario *run, bool only_no_memory) {
 static coord_options *make_options(coord_code *code, const char *lazy) {
   coord_options *options = NULL;
   *code = coord_options_new(&options);
-  const char *const pairs[][2] = {
-      {"endpoints", endpoint}, {"connect.lazy", lazy},        {"tls.ca", ca},
-      {"log.level", "off"},    {"request.timeout.ms", "200"}, {"connect.timeout.ms", "200"}};
+  const char *const pairs[][2] = {{"endpoints", endpoint},
+                                  {"connect.lazy", lazy},
+                                  {"tls.ca", ca},
+                                  {"username", user},
+                                  {"password", user[0] != '\0' ? "annpw" : ""},
+                                  {"log.level", "off"},
+                                  {"request.timeout.ms", "200"},
+                                  {"connect.timeout.ms", "200"}};
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs && *code == COORD_OK; i++) {
     *code = ended(coord_options_set(options, pairs[i][0], pairs[i][1], &err));
   }
@@ -301,8 +307,46 @@ static void scan_without_memory(void) {
   finish();
 }
 
+/* ---- users ---- */
+
+static coord_code get_own_roles(void) {
+  coord_result *result = NULL;
+  coord_op *op = coord_op_user_get("ann");
+  if (op == NULL) return COORD_NO_MEMORY;
+  coord_code code = ended(coord_call(shared, op, CALL_MS, &result, &err));
+  coord_op_free(op);
+  if (code == COORD_OK) T_STR(coord_result_name(result, 0), "dev");
+  coord_result_free(result);
+  return code;
+}
+
+static coord_code log_in_and_put(void) {
+  coord_code code;
+  coord_client *client = open_client(&code, "true");
+  if (client == NULL) return code;
+  code = ended(coord_put(client, "t/oom", 5, "v", 1, &err));
+  coord_client_free(client);
+  return code;
+}
+
+static void users_without_memory(void) {
+  t_cluster *cluster = t_etcd_start(NULL);
+  t_auth_enable(cluster);
+  coord_code code = COORD_OK;
+  endpoint = t_etcd_endpoint(cluster, 0);
+  user = "ann";
+  T_TRUE(walk(open_connected, false) > 10);
+  T_TRUE(walk(log_in_and_put, false) > 10);
+  shared = open_client(&code, "false");
+  T_FATAL(code == COORD_OK);
+  T_TRUE(walk(get_own_roles, false) > 3);
+  finish();
+  user = "";
+  t_etcd_stop(cluster);
+}
+
 T_MAIN(T_CASE(options_without_memory), T_CASE(opening_a_lazy_client_without_memory),
        T_CASE(opening_a_client_without_memory), T_CASE(first_call_without_memory),
        T_CASE(opening_and_calling_with_tls_without_memory), T_CASE(put_and_get_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
-       T_CASE(many_calls_without_memory), T_CASE(scan_without_memory))
+       T_CASE(many_calls_without_memory), T_CASE(scan_without_memory), T_CASE(users_without_memory))

@@ -19,9 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if ((code == COORD_OK) != (err == NULL) || (code == COORD_OK) != (parsed.count > 0)) abort();
   for (size_t i = 0; i < parsed.count; i++) {
     const coord__endpoint *e = &parsed.items[i];
-    if (e->name == NULL || e->authority == NULL || (e->host == NULL) == (e->unix_path == NULL)) {
-      abort();
-    }
+    int kinds = (e->host != NULL) + (e->unix_path != NULL) + (e->domain != NULL);
+    if (e->name == NULL || e->authority == NULL || kinds != 1) abort();
     if (e->host != NULL && (e->port < 1 || e->port > 65535)) abort();
     /* What is shown can be given again. */
     coord__endpoints again = {0};

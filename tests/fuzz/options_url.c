@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "coord/error.h"
 #include "fuzz/replay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -75,6 +75,8 @@ static const bad bads[] = {
     {"http://", "has no valid host name"},
     {"http:///", "has no valid host name"},
     {"https://", "has no valid host name"},
+    {"srv://", "has no valid domain"},
+    {"srv://a:1", "has no valid domain"},
     {"https://host:1/path", "has a path"},
     {"::1:2379", "has no valid host name"},
     {"[]:2379", "has no IPv6 address in its brackets"},
@@ -129,11 +131,27 @@ static void https_is_with_tls(void) {
   T_INT(parsed.count, 2);
   T_TRUE(parsed.items[0].tls && parsed.items[1].tls);
   T_STR(parsed.items[0].name, "https://a:1");
+  T_STR(parsed.items[0].authority, "a:1");
   T_STR(parsed.items[1].host, "::1");
   coord__endpoints_free(&parsed);
   T_OK(coord__endpoints_parse("http://a:1,b", &parsed, &err), err);
   T_TRUE(!parsed.items[0].tls && !parsed.items[1].tls);
   coord__endpoints_free(&parsed);
+}
+
+static void domain_is_a_list_of_its_own(void) {
+  coord_error *err = NULL;
+  coord__endpoints parsed = {0};
+  T_OK(coord__endpoints_parse("srv://etcd.example.com", &parsed, &err), err);
+  T_STR(parsed.items[0].domain, "etcd.example.com");
+  T_STR(parsed.items[0].name, "srv://etcd.example.com");
+  T_TRUE(parsed.items[0].host == NULL && !parsed.items[0].tls);
+  coord__endpoints_free(&parsed);
+  T_OK(coord__endpoints_parse("srvs://example.com", &parsed, &err), err);
+  T_TRUE(parsed.items[0].tls);
+  coord__endpoints_free(&parsed);
+  T_ERROR(coord__endpoints_parse("a:1,srv://b", &parsed, &err), COORD_INVALID, err,
+          "\"srv://b\" stands with others");
 }
 
 static void lists_with_and_without_tls_are_refused(void) {
@@ -143,7 +161,7 @@ static void lists_with_and_without_tls_are_refused(void) {
     coord_error *err = NULL;
     coord__endpoints parsed = {0};
     T_ERROR(coord__endpoints_parse(texts[i], &parsed, &err), COORD_INVALID, err,
-            "b:2\" is with TLS and \"");
+            "\"https://b:2\" is with TLS and \"");
   }
 }
 
@@ -225,7 +243,7 @@ static void every_failing_allocation_is_reported(void) {
 }
 
 T_MAIN(T_CASE(good_endpoints_are_understood), T_CASE(bad_endpoints_are_refused_with_the_reason),
-       T_CASE(https_is_with_tls), T_CASE(lists_with_and_without_tls_are_refused),
-       T_CASE(schemes_say_what_is_spoken), T_CASE(passwords_do_not_appear_in_messages),
-       T_CASE(lists_keep_their_order), T_CASE(names_and_paths_have_a_longest_length),
-       T_CASE(every_failing_allocation_is_reported))
+       T_CASE(https_is_with_tls), T_CASE(domain_is_a_list_of_its_own),
+       T_CASE(lists_with_and_without_tls_are_refused), T_CASE(schemes_say_what_is_spoken),
+       T_CASE(passwords_do_not_appear_in_messages), T_CASE(lists_keep_their_order),
+       T_CASE(names_and_paths_have_a_longest_length), T_CASE(every_failing_allocation_is_reported))

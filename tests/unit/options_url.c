@@ -53,6 +53,9 @@ static const good goods[] = {
     {"etcd://h?namespace=a/b&username=u", "h", "a/b", "u"},
     {"etcds://h1,[::1]:5", "https://h1,https://[::1]:5", "", ""},
     {"etcd://%2Frun%2Fetcd.sock/ns", "unix:/run/etcd.sock", "ns", ""},
+    {"etcds://%2Frun%2Fetcd.sock", "unixs:/run/etcd.sock", "", ""},
+    {"etcd+srv://u@example.com/ns", "srv://example.com", "ns", "u"},
+    {"etcds+srv://example.com", "srvs://example.com", "", ""},
     {"h1:1,h2:2", "h1:1,h2:2", "", ""},
 };
 

@@ -539,6 +539,128 @@ case_errors_have_one_form() {
   [[ $err =~ ^coord:\ .*\ \([A-Z_]+\) ]] || fail "said $err"
 }
 
+# ---- auth, user, role ---------------------------------------------------------------------------
+
+case_user_add_get_grant_revoke_delete() {
+  export COORD_NEW_PASSWORD=pw1
+  expect 0 coord user add u-ann && prints "user u-ann added" && silent &&
+    expect 0 coord user list && [[ $'\n'$out$'\n' == *$'\nu-ann\n'* ]] &&
+    expect 0 coord role add u-dev && prints "role u-dev added" &&
+    expect 0 coord user grant u-ann u-dev && prints "user u-ann has the role now" &&
+    expect 0 coord user get u-ann && prints u-dev &&
+    expect 0 coord user get u-ann --json && json 'o["roles"]' '["u-dev"]' &&
+    expect 0 coord user revoke u-ann u-dev && prints "user u-ann has the role no longer" &&
+    expect 0 coord user get u-ann && prints "" &&
+    expect 0 coord user delete u-ann --json && json 'o["user"]' u-ann && json 'o["revision"] > 0' true &&
+    expect 0 coord role delete u-dev --quiet && prints "" &&
+    expect 4 coord user get u-ann && says "user name not found (NOT_FOUND)"
+}
+
+case_user_takes_passwords_from_files_and_stdin() {
+  unset COORD_NEW_PASSWORD
+  printf 'one\nrest' >"$work/pw"
+  : >"$work/empty"
+  expect 0 coord user add u-file --new-password-file "$work/pw" &&
+    expect 4 coord user add u-file --new-password-file "$work/pw" && says "already exists (CONFLICT)" &&
+    expect 0 bash -c 'echo two | coord user passwd u-file --new-password-file -' &&
+    prints "user u-file has a new password" &&
+    expect 2 coord user passwd u-file --new-password-file "$work/empty" && says "is empty" &&
+    expect 2 coord user passwd u-file --new-password-file "$work/none" && says "No such file" &&
+    expect 2 coord user passwd u-file && says "a password is needed: --new-password-file FILE, \$COORD_NEW_PASSWORD" &&
+    expect 2 coord user add u-x --no-password --new-password-file "$work/pw" && says "exclude each other" &&
+    expect 0 coord user add u-none --no-password
+}
+
+# A terminal of its own: what is typed must not be shown.
+on_terminal() {
+  timeout 20 python3 -c 'import os, pty, sys, time
+typed, pid, fd = sys.argv[1].split(","), *pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+seen = b""
+try:
+    while True:
+        got = os.read(fd, 1024)
+        if not got:
+            break
+        seen += got
+        if seen.rstrip(b" ").endswith(b":") and typed:
+            time.sleep(0.05)
+            os.write(fd, typed.pop(0).encode() + b"\n")
+except OSError:
+    pass
+print(seen.decode().replace("\r", ""), end="")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))' "$@"
+}
+
+case_user_asks_for_a_password_on_the_terminal() {
+  unset COORD_NEW_PASSWORD
+  expect 0 on_terminal s3cret,s3cret coord user add u-tty && [[ $out == *"New password of u-tty: "*"Once more: "*"user u-tty added"* ]] &&
+    { [[ $out != *s3cret* ]] || fail "the password is shown: $out"; } &&
+    expect 2 on_terminal one,two coord user add u-tty2 && [[ $out == *"the two passwords differ"* ]] &&
+    expect 2 on_terminal "" coord user add u-tty2 && [[ $out == *"no password was given"* ]]
+}
+
+case_role_permissions() {
+  expect 0 coord role add r-dev && expect 0 coord role grant r-dev read a && prints "role r-dev has the permission now" &&
+    expect 0 coord role grant r-dev write b/ --prefix && expect 0 coord role grant r-dev readwrite c --range-end e &&
+    expect 0 coord role grant r-dev read x --from-key && expect 0 coord role grant r-dev read "" --prefix &&
+    expect 0 coord role grant r-dev read /w== --key-base64 &&
+    expect 0 coord role get r-dev &&
+    prints $'read      all keys\nread      a\nwrite     b/ and all that begins so\nreadwrite c to e\nread      x and all from there on\nread      \xff' &&
+    expect 0 coord role get r-dev --json && json 'len(o["permissions"])' 6 &&
+    json 'o["permissions"][2]' '{"permission": "write", "key": "b/", "range_end": "b0"}' &&
+    json 'o["permissions"][5]' '{"permission": "read", "key_base64": "/w=="}' &&
+    expect 0 coord role revoke r-dev b/ --prefix && prints "role r-dev has the permission no longer" &&
+    expect 4 coord role revoke r-dev b/ && says "permission is not granted" &&
+    expect 0 coord role list --json && json '"r-dev" in o["roles"]' true
+}
+
+case_auth_user_role_bad_usage() {
+  usage_fault 'what to do is missing: one of enable, disable, status' auth &&
+    usage_fault '"on" is none of enable, disable, status' auth on &&
+    usage_fault '"x" is one argument too many' auth enable x &&
+    usage_fault 'too few arguments: coord user add NAME' user add &&
+    usage_fault '--no-password is not for user get' user get x --no-password &&
+    usage_fault '"all" is no permission: read, write or readwrite' role grant r all k &&
+    usage_fault 'exclude each other' role grant r read k --prefix --from-key &&
+    usage_fault 'the key is empty' role grant r read "" &&
+    usage_fault 'not base64' role grant r read '!' --key-base64 &&
+    usage_fault 'user name is empty' user get "" &&
+    usage_fault 'is not UTF-8' user get $'\xff' &&
+    usage_fault '--user is empty' get a --user= &&
+    usage_fault '--password-file needs --user' get a --password-file /dev/null &&
+    usage_fault 'a password is needed: --password-file FILE, $COORD_PASSWORD or $ETCDCTL_PASSWORD' get a --user ann
+}
+
+case_auth_from_the_switch_to_the_login() {
+  # shellcheck disable=SC2016
+  expect 0 coord dev -- bash -euc '
+    export COORD_NEW_PASSWORD=rootpw
+    coord user add root --quiet; coord role add root --quiet; coord user grant root root --quiet
+    COORD_NEW_PASSWORD=annpw coord user add ann --quiet
+    coord role add dev --quiet; coord role grant dev readwrite app/ --prefix --quiet; coord user grant ann dev --quiet
+    coord auth enable
+    coord put app/a 1 2>&1 || echo "exit $?"
+    ETCDCTL_PASSWORD=annpw coord put app/a 1 --user ann
+    printf "annpw\n" | coord get app/a --user ann --password-file -
+    COORD_USERNAME=ann COORD_PASSWORD=annpw coord get other 2>&1 || echo "exit $?"
+    COORD_PASSWORD=wrong coord get app/a --user ann 2>&1 || echo "exit $?"
+    coord get app/a --option username=ann --option password=annpw
+    COORD_PASSWORD=rootpw coord auth disable --user root --json
+    coord get app/a' && silent
+  local want=$'authentication is on\ncoord: put: 127.0.0.1:N: put of "app/a": etcdserver: user name is empty (AUTH)\nexit 4\n1\ncoord: get: 127.0.0.1:N: get of "other": etcdserver: permission denied (AUTH)\nexit 4\ncoord: get: 127.0.0.1:N: login as "ann": etcdserver: authentication failed, invalid user ID or password (AUTH)\nexit 4\n1\n{"enabled":false,"revision":2}\n1'
+  out=$(sed 's/127.0.0.1:[0-9]*/127.0.0.1:N/; /^[0-9]* *$/{/^1$/!d}' <<<"$out")
+  prints "$want"
+}
+
+case_auth_status() {
+  run coord auth status
+  if [ "$code" = 4 ]; then says UNSUPPORTED; return; fi
+  [[ $out == "off, at revision "* ]] || fail "printed $out" || return
+  expect 0 coord auth status --json && json 'o["enabled"]' false
+}
+
 # ---- coord dev ---------------------------------------------------------------------------------
 
 case_dev_passes_the_exit_code_on() {

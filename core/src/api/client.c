@@ -14,7 +14,7 @@ coord_code coord_client_stats(const coord_client *client, char **json, coord_err
   if (code == COORD_OK) code = coord__check_pointer(json, "json", err);
   if (code != COORD_OK) return code;
   char *text =
-      coord__stats_json(&client->stats, &client->rpc.counters, &client->rpc.config.endpoints);
+      coord__stats_json(&client->stats, &client->rpc.counters, coord__rpc_endpoints(&client->rpc));
   if (text == NULL) return coord__no_memory(err);
   *json = text;
   return COORD_OK;

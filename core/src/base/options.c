@@ -61,6 +61,7 @@ coord_options *coord__options_copy(const coord_options *o) {
   return NULL;
 }
 
+/* Secrets do not stay in freed memory. */
 static void free_text(setting *s) {
   if (rows[s->id].secret && s->text != NULL) explicit_bzero(s->text, strlen(s->text));
   coord__free(s->text);
@@ -200,6 +201,7 @@ static coord_code read_secret(const char *name, const char *path, setting *out, 
     out->text = coord__strdup((char *)text.data);
     if (out->text == NULL) code = coord__no_memory(err);
   }
+  explicit_bzero(text.data, text.cap);
   coord__buf_free(&text);
   return code;
 }
@@ -248,7 +250,7 @@ coord_code coord__options_set_from(coord_options *o, coord__source source, const
     code = coord__options_read_url(new.text, source, url, err);
   }
   if (code != COORD_OK || source < o->own[new.id].source) {
-    coord__free(new.text);
+    free_text(&new);
     clear(url);
     return code;
   }

@@ -194,6 +194,7 @@ static coord_code read_list(loader *l, const char *name, yaml_mark_t mark) {
 
 /* The name that the current key makes below `prefix`: "request.timeout" and "ms". */
 static coord_code full_name(loader *l, const char *prefix, char out[NAME_MAX_BYTES]) {
+  out[0] = '\0';
   if (l->event.type != YAML_SCALAR_EVENT) {
     return refuse(l, "the name of an option is expected here");
   }

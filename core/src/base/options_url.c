@@ -10,7 +10,10 @@
 static const struct {
   const char *scheme;
   const char *prefix;
-} forms[] = {{"etcd://", ""}, {"etcds://", "https://"}, {"etcd+srv://", "srv://"}};
+} forms[] = {{"etcd://", ""},
+             {"etcds://", "https://"},
+             {"etcd+srv://", "srv://"},
+             {"etcds+srv://", "srvs://"}};
 
 typedef struct url {
   const char *prefix;
@@ -33,10 +36,13 @@ static int hex_digit(char c) {
   return -1;
 }
 
-/* A part of the URL with %XX replaced, as text of the caller's. */
-static coord_code decode(const url *u, const char *p, size_t n, char **out) {
+/* A part of the URL with %XX replaced, as text of the caller's; NULL with *code at a fault. */
+static char *decode(const url *u, const char *p, size_t n, coord_code *code) {
   char *text = coord__malloc(n + 1);
-  if (text == NULL) return coord__no_memory(u->err);
+  if (text == NULL) {
+    *code = coord__no_memory(u->err);
+    return NULL;
+  }
   size_t used = 0;
   for (size_t i = 0; i < n; i++) {
     char c = p[i];
@@ -46,7 +52,8 @@ static coord_code decode(const url *u, const char *p, size_t n, char **out) {
       int low = complete ? hex_digit(p[i + 2]) : -1;
       if (high < 0 || low < 0 || high + low == 0) {
         coord__free(text);
-        return refuse(u, "has a % that two hexadecimal digits, not 00, do not follow");
+        *code = refuse(u, "has a % that two hexadecimal digits, not 00, do not follow");
+        return NULL;
       }
       c = (char)(high * 16 + low);
       i += 2;
@@ -54,8 +61,8 @@ static coord_code decode(const url *u, const char *p, size_t n, char **out) {
     text[used++] = c;
   }
   text[used] = '\0';
-  *out = text;
-  return COORD_OK;
+  *code = COORD_OK;
+  return text;
 }
 
 /* Set an option that the URL must not say twice. */
@@ -74,9 +81,10 @@ static coord_code set(const url *u, const char *name, const char *value) {
 }
 
 static coord_code set_decoded(const url *u, const char *name, const char *p, size_t n) {
-  char *value = NULL;
-  coord_code code = decode(u, p, n, &value);
-  if (code == COORD_OK) code = set(u, name, value);
+  coord_code code;
+  char *value = decode(u, p, n, &code);
+  if (value == NULL) return code;
+  code = set(u, name, value);
   coord__free(value);
   return code;
 }
@@ -91,11 +99,12 @@ static bool port_is_number(const char *host) {
 }
 
 static coord_code add_host(const url *u, const char *p, size_t n, coord__buf *list) {
-  char *host = NULL;
   if (n == 0) return refuse(u, "has an empty host");
-  coord_code code = decode(u, p, n, &host);
-  if (code != COORD_OK) return code;
-  const char *prefix = host[0] == '/' ? "unix:" : u->prefix;
+  coord_code code;
+  char *host = decode(u, p, n, &code);
+  if (host == NULL) return code;
+  const char *prefix = u->prefix;
+  if (host[0] == '/') prefix = strcmp(prefix, "https://") == 0 ? "unixs:" : "unix:";
   if (strchr(host, ',') != NULL) {
     code = refuse(u, "has a host with a comma");
   } else if (host[0] != '/' && !port_is_number(host)) {
@@ -167,11 +176,11 @@ static coord_code read_pair(const url *u, const char *p, size_t n) {
   const char *equals = memchr(p, '=', n);
   if (equals == NULL) return refuse(u, "has a word without = in its query");
   size_t name_len = (size_t)(equals - p);
-  char *name = NULL;
-  char *value = NULL;
-  coord_code code = decode(u, p, name_len, &name);
-  if (code == COORD_OK) code = decode(u, equals + 1, n - name_len - 1, &value);
-  if (code == COORD_OK) code = set_pair(u, name, value);
+  coord_code code;
+  char *name = decode(u, p, name_len, &code);
+  if (name == NULL) return code;
+  char *value = decode(u, equals + 1, n - name_len - 1, &code);
+  if (value != NULL) code = set_pair(u, name, value);
   coord__free(name);
   coord__free(value);
   return code;

@@ -17,6 +17,10 @@ enum {
   /* So long a refused login is the answer for all: each try costs the server tens of milliseconds
    * of a processor. */
   REFUSED_MS = 1000,
+  /* A simple token carries the index of the log at which it was given, and a member lets a call wait
+   * until it has come so far: for ever, when it was restored from a backup. So a call without an
+   * answer casts doubt on a token of this age. */
+  DOUBT_MS = 10000,
   FIRST_PAUSE_MS = 50,
   LONGEST_PAUSE_MS = 1000
 };
@@ -64,12 +68,20 @@ static bool refused(coord__identity *identity, uint64_t login, const char *messa
   bool settled = a->state == COORD__AUTH_IN || a->state == COORD__AUTH_OFF;
   if (settled && login == a->login) {
     bool young = now_ns(a) - a->since_ns < YOUNG_MS * COORD__NS_PER_MS;
-    if (!young) enter(a, COORD__AUTH_OUT);
+    if (!young) enter(a, a->calling ? COORD__AUTH_LOGIN : COORD__AUTH_OUT);
     arm(a, young ? coord__jitter(YOUNG_PAUSE_MS * COORD__NS_PER_MS) : 0);
   } else if (a->state != COORD__AUTH_LOGIN && a->state != COORD__AUTH_PAUSE) {
     arm(a, 0);
   }
   return true;
+}
+
+static void unanswered(coord__identity *identity, uint64_t login) {
+  coord__auth *a = (coord__auth *)identity;
+  if (a->user == NULL || a->state != COORD__AUTH_IN || login != a->login || a->calling) return;
+  if (now_ns(a) - a->since_ns < DOUBT_MS * COORD__NS_PER_MS) return;
+  a->doubted = true;
+  arm(a, 0);
 }
 
 /* ---- logging in ---- */
@@ -114,6 +126,10 @@ static void fail(coord__auth *a, coord_code code, coord_error *err) {
   coord__log_at(a->rpc->log, COORD_LOG_WARN, "%s",
                 err != NULL ? coord_error_message(err) : "memory is exhausted");
   tell_opener(a, code, err);
+  if (a->state == COORD__AUTH_IN) {
+    a->since_ns = now_ns(a); /* the token was in doubt, no more: go on with it for a while */
+    return;
+  }
   if (!may_pass(code, err)) {
     enter(a, COORD__AUTH_REFUSED);
     coord__rpc_refuse(a->rpc, code, err);
@@ -172,6 +188,7 @@ static void on_login(coord__call *call) {
   coord__auth *a = COORD__CONTAINER(call, coord__auth, call);
   coord_code code = call->code;
   coord_error *err = call->error;
+  a->calling = false;
   coord__stats_record(a->stats, call->method, coord__clock_ns() - a->called_ns, 0,
                       call->response.len, code != COORD_OK);
   if (code == COORD_OK) {
@@ -226,7 +243,9 @@ static void log_in(coord__auth *a) {
   }
   a->called_ns = coord__clock_ns();
   a->call.deadline_ns = a->called_ns + a->timeout_ms * COORD__NS_PER_MS;
-  enter(a, COORD__AUTH_LOGIN);
+  a->calling = true;
+  a->doubted = false;
+  if (a->state != COORD__AUTH_IN) enter(a, COORD__AUTH_LOGIN);
   coord__call_start(a->rpc, &a->call);
 }
 
@@ -234,6 +253,9 @@ static void on_timer(coord__timer *timer) {
   coord__auth *a = COORD__CONTAINER(timer, coord__auth, timer);
   switch (a->state) {
     case COORD__AUTH_IN:
+      if (a->doubted && !a->calling) log_in(a);
+      coord__rpc_release(a->rpc);
+      break;
     case COORD__AUTH_OFF:
       coord__rpc_release(a->rpc);
       break;
@@ -264,8 +286,9 @@ static char *copy(const char *text, bool *ok) {
 bool coord__auth_init(coord__auth *auth, const char *user, const char *password,
                       const char *token) {
   bool ok = true;
-  *auth = (coord__auth){.identity = {.ready = ready, .refused = refused, .why = "a login"},
-                        .timer.fire = on_timer};
+  *auth = (coord__auth){
+      .identity = {.ready = ready, .refused = refused, .unanswered = unanswered, .why = "a login"},
+      .timer.fire = on_timer};
   auth->user = copy(user, &ok);
   auth->password = copy(password, &ok);
   auth->token = copy(token, &ok);

@@ -32,6 +32,8 @@ typedef struct coord__auth {
   coord__auth_state state;
   uint64_t login;   /* number of the one that `token`, or its absence, comes from */
   int64_t since_ns; /* when the state was entered */
+  bool calling;     /* a login is under way: in LOGIN, and in IN when the token is in doubt */
+  bool doubted;     /* one is wanted, although the token was not refused */
   int failures;     /* logins that did not come through, in a row */
   coord__timer timer;
   coord__call call;

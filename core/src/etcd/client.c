@@ -12,6 +12,7 @@
 #include "etcd/task.h"
 #include "etcd/waiter.h"
 #include "net/proxy.h"
+#include "net/srv.h"
 
 /* ---- life ---- */
 
@@ -141,7 +142,7 @@ static coord_code connect(coord_client *c, coord_error **err) {
   coord__fail(err, o.code, "no connection: %s", o.why);
   if (err != NULL && *err != NULL) {
     if (o.code == COORD_UNAVAILABLE || o.code == COORD_TIMEOUT) (*err)->flags = COORD_RETRIABLE;
-    coord__error_set_endpoint(*err, c->rpc.config.endpoints.items[0].name);
+    coord__error_set_endpoint(*err, coord__rpc_endpoints(&c->rpc)->items[0].name);
   }
   return o.code;
 }
@@ -201,12 +202,14 @@ static coord_code check_options(const coord_options *o, coord_error **err) {
   }
   coord_code code = check_user(o, err);
   if (code != COORD_OK) return code;
+  code = coord__srv_check_servers(coord__options_text(o, COORD__OPTION_DNS_SERVERS), err);
+  if (code != COORD_OK) return code;
   return coord__proxy_check(coord__options_text(o, COORD__OPTION_PROXY), err);
 }
 
-static bool uses_tls(const coord__endpoints *endpoints) {
+static bool may_use_tls(const coord__endpoints *endpoints) {
   for (size_t i = 0; i < endpoints->count; i++) {
-    if (endpoints->items[i].tls) return true;
+    if (endpoints->items[i].tls || endpoints->items[i].domain != NULL) return true;
   }
   return false;
 }
@@ -225,7 +228,7 @@ static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoin
   c->tls = coord__tls_new(&config);
   if (c->tls == NULL) return coord__no_memory(err);
   bool has_files = config.ca[0] != '\0' || config.cert[0] != '\0' || config.key[0] != '\0';
-  bool used = uses_tls(endpoints);
+  bool used = may_use_tls(endpoints);
   if (used && !config.verify) {
     coord__log_at(&c->log, COORD_LOG_WARN,
                   "option tls.verify is false: whoever is on the way can pose as the server, and "
@@ -238,9 +241,6 @@ static coord_code configure_tls(coord_client *c, const coord__endpoints *endpoin
   }
   return has_files || used ? coord__tls_load(c->tls, COORD_INVALID, err) : COORD_OK;
 }
-
-/* A login is worth waiting for longer than a hasty call. */
-enum { LOGIN_LEAST_MS = 5000 };
 
 static bool make_auth(coord_client *c) {
   return coord__auth_init(&c->auth, coord__options_text(c->options, COORD__OPTION_USERNAME),
@@ -269,6 +269,7 @@ static coord_code configure(coord_client *c, coord_error **err) {
     coord__endpoints_free(&config.endpoints);
     return code;
   }
+  config.dns_servers = coord__options_text(o, COORD__OPTION_DNS_SERVERS);
   config.link = (coord__link_config){
       .loop = c->loop,
       .proxy = coord__options_text(o, COORD__OPTION_PROXY),
@@ -287,8 +288,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);
   c->request_timeout_ms = (int32_t)number(c, COORD__OPTION_REQUEST_TIMEOUT_MS);
-  int64_t login_ms =
-      c->request_timeout_ms > LOGIN_LEAST_MS ? c->request_timeout_ms : LOGIN_LEAST_MS;
+  /* A login is worth waiting for longer than a hasty call. */
+  int64_t login_ms = config.link.connect_timeout_ms;
+  if (login_ms < c->request_timeout_ms) login_ms = c->request_timeout_ms;
   coord__auth_bind(&c->auth, &c->rpc, &c->stats, login_ms);
   c->scan_page_keys = (int32_t)number(c, COORD__OPTION_SCAN_PAGE_KEYS);
   return COORD_OK;

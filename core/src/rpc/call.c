@@ -70,6 +70,8 @@ static void on_deadline(coord__timer *timer) {
     coord__call_end(call, COORD_TIMEOUT, why);
     return;
   }
+  coord__identity *identity = call->rpc->config.identity;
+  if (identity != NULL && call->carrier != NULL) identity->unanswered(identity, call->login);
   bool reached = call->carrier != NULL || (ch->carrier != NULL && ch->carrier->is_ready);
   if (reached || ch->last_why[0] == '\0') {
     coord__call_end(call, COORD_TIMEOUT, "the deadline passed before the answer came");

@@ -58,6 +58,7 @@ static void note_failure(coord__channel *ch, coord_code code, const char *why,
   snprintf(ch->last_why, sizeof ch->last_why, "%s: %s", endpoint, why);
   ch->endpoint = (ch->endpoint + 1) % rpc->config.endpoints.count;
   ch->failures++;
+  coord__discovery_note_failure(&rpc->discovery);
   atomic_fetch_add(&rpc->counters.connect_failed, 1);
   coord__log_at(rpc->log, COORD_LOG_WARN, "%s", ch->last_why);
   fail_streams(ch, endpoint);
@@ -155,6 +156,7 @@ static const coord__link_events link_events = {on_ready, on_changed, on_draining
 
 static void connect_next(coord__channel *ch) {
   coord__rpc *rpc = ch->rpc;
+  if (coord__discovery_ask(&rpc->discovery, ch)) return;
   coord__carrier *c = coord__calloc(1, sizeof *c);
   if (c != NULL) {
     *c = (coord__carrier){.channel = ch,
@@ -180,9 +182,19 @@ static void connect_next(coord__channel *ch) {
                    coord__clock_ns() + rpc->config.link.connect_timeout_ms * COORD__NS_PER_MS);
 }
 
+void coord__channel_connect(coord__channel *ch) {
+  if (ch->carrier == NULL) connect_next(ch);
+}
+
+void coord__channel_fail(coord__channel *ch, coord_code code, const char *why,
+                         const char *endpoint) {
+  note_failure(ch, code, why, endpoint);
+  if (is_wanted(ch)) coord__channel_wake(ch);
+}
+
 static void on_reconnect(coord__timer *timer) {
   coord__channel *ch = COORD__CONTAINER(timer, coord__channel, reconnect);
-  if (ch->carrier == NULL) connect_next(ch);
+  coord__channel_connect(ch);
 }
 
 void coord__channel_wake(coord__channel *ch) {
@@ -231,7 +243,8 @@ static void on_again(coord__timer *timer) {
 
 void coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
                      const coord__rpc_config *config) {
-  *rpc = (coord__rpc){.loop = loop, .log = log, .config = *config};
+  *rpc = (coord__rpc){.loop = loop, .log = log, .config = *config, .first = config->endpoints};
+  coord__discovery_init(&rpc->discovery, rpc);
   coord__list_init(&rpc->carriers);
   coord__list_init(&rpc->held_calls);
   coord__list_init(&rpc->held_streams);
@@ -263,6 +276,7 @@ void coord__rpc_close(coord__rpc *rpc) {
     coord__stream_fail(COORD__CONTAINER(rpc->held_streams.next, coord__stream, link), COORD_CLOSED,
                        "the client was closed", NULL);
   }
+  coord__discovery_close(&rpc->discovery);
   for (int i = 0; i < COORD__LANES; i++) {
     coord__channel *ch = &rpc->channels[i];
     coord__timer_stop(rpc->loop, &ch->reconnect);
@@ -280,4 +294,41 @@ void coord__rpc_close(coord__rpc *rpc) {
   }
 }
 
-void coord__rpc_free(coord__rpc *rpc) { coord__endpoints_free(&rpc->config.endpoints); }
+static bool same_endpoints(const coord__endpoints *a, const coord__endpoints *b) {
+  bool same = a->count == b->count;
+  for (size_t i = 0; same && i < a->count; i++) {
+    same = a->items[i].tls == b->items[i].tls && strcmp(a->items[i].name, b->items[i].name) == 0;
+  }
+  return same;
+}
+
+bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints) {
+  if (same_endpoints(&rpc->config.endpoints, endpoints)) {
+    coord__endpoints_free(endpoints);
+    return true;
+  }
+  coord__endpoint_set *set = coord__calloc(1, sizeof *set);
+  if (set == NULL) return false;
+  set->before = atomic_load(&rpc->newest);
+  set->endpoints = *endpoints;
+  rpc->config.endpoints = *endpoints;
+  atomic_store(&rpc->newest, set);
+  for (int i = 0; i < COORD__LANES; i++) rpc->channels[i].endpoint = 0;
+  return true;
+}
+
+const coord__endpoints *coord__rpc_endpoints(const coord__rpc *rpc) {
+  const coord__endpoint_set *set = atomic_load(&rpc->newest);
+  return set != NULL ? &set->endpoints : &rpc->first;
+}
+
+void coord__rpc_free(coord__rpc *rpc) {
+  coord__endpoint_set *set = atomic_load(&rpc->newest);
+  while (set != NULL) {
+    coord__endpoint_set *before = set->before;
+    coord__endpoints_free(&set->endpoints);
+    coord__free(set);
+    set = before;
+  }
+  coord__endpoints_free(&rpc->first);
+}

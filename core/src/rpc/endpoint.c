@@ -13,7 +13,7 @@ enum { DEFAULT_PORT = 2379, LONGEST_NAME = 255 };
 
 static const char *const expected =
     "expected host:port, [IPv6]:port, http://host:port, https://host:port, unix:///path or "
-    "unixs:///path";
+    "unixs:///path, or srv://domain";
 
 typedef struct text {
   const char *p;
@@ -137,6 +137,17 @@ static coord_code parse_tcp(text item, text rest, coord__endpoint *out, coord_er
   return COORD_OK;
 }
 
+static coord_code parse_srv(text item, text domain, coord__endpoint *out, coord_error **err) {
+  /* Room for "_etcd-client-ssl._tcp." before it. */
+  if (!is_host(domain, false) || domain.n > LONGEST_NAME - 32) {
+    return refuse(err, item, "has no valid domain");
+  }
+  out->domain = copy(domain);
+  out->name = copy(item);
+  out->authority = copy(domain);
+  return COORD_OK;
+}
+
 static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) {
   if (item.n == 0) return refuse(err, item, "is empty");
   if (memchr(item.p, '\0', item.n) != NULL) return refuse(err, item, "holds a NUL byte");
@@ -148,20 +159,31 @@ static coord_code parse_one(text item, coord__endpoint *out, coord_error **err) 
     code = parse_unix(item, skip(item, 6), out, err);
   } else if (starts_with(item, "https://")) {
     code = parse_tcp(item, skip(item, 8), out, err);
+  } else if (starts_with(item, "srv://")) {
+    code = parse_srv(item, skip(item, 6), out, err);
+  } else if (starts_with(item, "srvs://")) {
+    out->tls = true;
+    code = parse_srv(item, skip(item, 7), out, err);
   } else if (starts_with(item, "http://")) {
     code = parse_tcp(item, skip(item, 7), out, err);
   } else {
     code = parse_tcp(item, item, out, err);
   }
   if (code != COORD_OK) return code;
-  bool complete =
-      out->name != NULL && out->authority != NULL && (out->host != NULL || out->unix_path != NULL);
+  bool complete = out->name != NULL && out->authority != NULL &&
+                  (out->host != NULL || out->unix_path != NULL || out->domain != NULL);
   return complete ? COORD_OK : coord__no_memory(err);
 }
 
 /* A list with both would send over the wire in the clear what TLS is to hide, whenever it fails
  * over. */
 static coord_code check_mixed(const coord__endpoints *parsed, coord_error **err) {
+  for (size_t i = 0; parsed->count > 1 && i < parsed->count; i++) {
+    if (parsed->items[i].domain == NULL) continue;
+    return coord__fail(err, COORD_INVALID,
+                       "option endpoints: \"%s\" stands with others; it is the whole list; %s",
+                       parsed->items[i].name, expected);
+  }
   for (size_t i = 1; i < parsed->count; i++) {
     const coord__endpoint *first = &parsed->items[0];
     const coord__endpoint *other = &parsed->items[i];
@@ -203,6 +225,7 @@ void coord__endpoints_free(coord__endpoints *endpoints) {
     coord__free(e->name);
     coord__free(e->host);
     coord__free(e->unix_path);
+    coord__free(e->domain);
     coord__free(e->authority);
   }
   coord__free(endpoints->items);

@@ -19,6 +19,8 @@ struct coord__identity {
   /* A server refused, in these words, what went with `login`. True: it did nothing, because the
    * token was at fault, and there will be another: hold it. */
   bool (*refused)(coord__identity *self, uint64_t login, const char *message);
+  /* What went with `login` got no answer until its deadline. */
+  void (*unanswered)(coord__identity *self, uint64_t login);
   const char *why; /* what is held waits for, for those whose deadline passes meanwhile */
 };
 

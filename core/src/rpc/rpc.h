@@ -8,16 +8,14 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
+#include "rpc/discovery.h"
 #include "rpc/identity.h"
 #include "rpc/wire.h"
-
-/* Traffic is kept apart so that bulk reads never hold up watches or leases. */
-typedef enum coord__lane { COORD__LANE_CALLS, COORD__LANE_WATCHES, COORD__LANE_LEASES } coord__lane;
-enum { COORD__LANES = 3 };
 
 typedef struct coord__rpc_config {
   const coord__wire *wire;
   coord__endpoints endpoints; /* owned by the rpc from coord__rpc_init on */
+  const char *dns_servers;    /* as the option; only for endpoints that DNS tells */
   coord__link_config link;    /* endpoint is filled in for each link */
   /* What a status of the server means; flags: COORD_RETRIABLE, COORD_MAYBE_APPLIED. */
   coord_code (*classify)(int grpc_status, const char *message, bool read_only, uint32_t *flags);
@@ -53,10 +51,19 @@ typedef struct coord__channel {
   char last_why[256];
 } coord__channel;
 
+/* Endpoints that took the place of others. All are kept: connections and errors name them. */
+typedef struct coord__endpoint_set {
+  struct coord__endpoint_set *before;
+  coord__endpoints endpoints;
+} coord__endpoint_set;
+
 struct coord__rpc {
   coord__loop *loop;
   coord__log *log;
-  coord__rpc_config config;
+  coord__rpc_config config;              /* with the endpoints that count now */
+  coord__endpoints first;                /* those that it began with */
+  _Atomic(coord__endpoint_set *) newest; /* NULL: the first ones count */
+  coord__discovery discovery;
   coord__rpc_counters counters;
   coord__channel channels[COORD__LANES];
   coord__list carriers;
@@ -123,6 +130,11 @@ void coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
 /* End everything with COORD_CLOSED and let go of the connections. Calls come back through `done`. */
 void coord__rpc_close(coord__rpc *rpc);
 void coord__rpc_free(coord__rpc *rpc);
+/* From now on connect to these, which are taken over; links to others stay until they end. False
+ * when memory is out. */
+bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints);
+/* Those that count now. Any thread. */
+const coord__endpoints *coord__rpc_endpoints(const coord__rpc *rpc);
 /* Connect the lane of calls without a call. */
 void coord__rpc_connect(coord__rpc *rpc);
 
@@ -176,6 +188,11 @@ struct coord__carrier {
 
 /* Have a link soon: connect unless that is under way. */
 void coord__channel_wake(coord__channel *channel);
+/* For discovery: connect now, as there is something to connect to, or fail as an endpoint that cannot
+ * be reached does. */
+void coord__channel_connect(coord__channel *channel);
+void coord__channel_fail(coord__channel *channel, coord_code code, const char *why,
+                         const char *endpoint);
 /* Hand what waits to the link as far as it goes. */
 void coord__channel_pump(coord__channel *channel);
 /* The server at the end of this link cannot serve now: what is new goes to the next endpoint, if

@@ -1,0 +1,37 @@
+/* Endpoints that DNS tells: asked for before the first connection, and again after each round of
+ * endpoints that all failed. I/O thread only. */
+#ifndef COORD_RPC_DISCOVERY_H
+#define COORD_RPC_DISCOVERY_H
+
+#include <stdbool.h>
+
+#include "net/srv.h"
+#include "rpc/endpoint.h"
+
+/* Traffic is kept apart so that bulk reads never hold up watches or leases. */
+typedef enum coord__lane { COORD__LANE_CALLS, COORD__LANE_WATCHES, COORD__LANE_LEASES } coord__lane;
+enum { COORD__LANES = 3 };
+
+struct coord__rpc;
+struct coord__channel;
+
+typedef struct coord__discovery {
+  struct coord__rpc *rpc;
+  const coord__endpoint *domain; /* NULL: there is nothing to discover */
+  coord__srv *lookup;            /* under way; NULL: none */
+  bool tls;                      /* it asks for endpoints with TLS */
+  bool known;                    /* the endpoints of the rpc are those of the domain */
+  size_t failures;               /* endpoints that failed since the last answer */
+  bool waiting[COORD__LANES];    /* channels that connect once it is answered */
+} coord__discovery;
+
+/* `rpc` has its endpoints. */
+void coord__discovery_init(coord__discovery *d, struct coord__rpc *rpc);
+/* The channel has to wait for an answer first: it is told by coord__channel_connect or
+ * coord__channel_fail, the latter also from within. */
+bool coord__discovery_ask(coord__discovery *d, struct coord__channel *channel);
+/* An endpoint could not be reached. */
+void coord__discovery_note_failure(coord__discovery *d);
+void coord__discovery_close(coord__discovery *d);
+
+#endif
