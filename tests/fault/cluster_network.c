@@ -11,21 +11,6 @@ static coord_client *client_of(const char *endpoints, const char *lazy) {
   return t_client_with("endpoints", endpoints, "log.level", "off", "connect.lazy", lazy, NULL);
 }
 
-static t_load *start_load(coord_client *client) {
-  t_load *load =
-      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 2, .counters = 1});
-  T_TRUE(t_load_go_on(load, 20));
-  return load;
-}
-
-static void end_load(t_load *load, int longest) {
-  T_TRUE(t_load_go_on(load, 20));
-  t_load_stop(load);
-  t_load_expect_reads(load, longest);
-  t_load_expect_once(load);
-  t_load_free(load);
-}
-
 static bool has_traffic(void *arg) {
   t_proxy **proxy_and_start = arg;
   static int64_t before;
@@ -53,8 +38,8 @@ static void expect_quick_first_call(const char *endpoints) {
     T_TRUE(t_get_is(client, t_key(key, "absent"), NULL));
     T_TRUE(t_now_ms() - began < longest_ms * T_SLOW);
   }
-  t_load *load = start_load(client);
-  end_load(load, longest_ms);
+  t_load *load = t_load_begin(client);
+  t_load_end(load, longest_ms);
   coord_client_free(client);
 }
 
@@ -91,13 +76,13 @@ static void break_under_load(fault apply) {
   t_cluster *cluster = t_cluster_healed();
   t_fronts_start(&fronts, cluster);
   coord_client *client = client_of(fronts.endpoints, "false");
-  t_load *load = start_load(client);
+  t_load *load = t_load_begin(client);
   apply(fronts.proxies[0], true);
-  t_load_run_ms(load, 2500);
-  T_TRUE(t_load_go_on(load, 50));
+  t_load_run_ms(load, 1500);
+  T_TRUE(t_load_go_on(load, 20));
   apply(fronts.proxies[0], false);
   expect_return_to(fronts.proxies[0]);
-  end_load(load, longest_ms);
+  t_load_end(load, longest_ms);
   coord_client_free(client);
   t_fronts_stop(&fronts);
 }
@@ -123,14 +108,14 @@ static void two_of_three_may_stall(void) {
   t_cluster *cluster = t_cluster_healed();
   t_fronts_start(&fronts, cluster);
   coord_client *client = client_of(fronts.endpoints, "false");
-  t_load *load = start_load(client);
+  t_load *load = t_load_begin(client);
   t_proxy_stall(fronts.proxies[0], true);
   t_proxy_swallow(fronts.proxies[1], true);
-  t_load_run_ms(load, 2500);
-  T_TRUE(t_load_go_on(load, 50));
+  t_load_run_ms(load, 1500);
+  T_TRUE(t_load_go_on(load, 20));
   t_proxy_stall(fronts.proxies[0], false);
   t_proxy_swallow(fronts.proxies[1], false);
-  end_load(load, 3500);
+  t_load_end(load, 3500);
   coord_client_free(client);
   t_fronts_stop(&fronts);
 }

@@ -4,7 +4,7 @@
 #include "support/cluster.h"
 #include "support/load.h"
 
-/* A leader that is gone is missed for an election timeout of 1 to 2 s; a try takes 1 s. */
+/* A leader that is gone is missed for an election timeout of 0.5 to 1 s; a try takes 1 s. */
 enum { longest_without_follower_ms = 2500, longest_without_leader_ms = 4500 };
 
 static coord_client *client_of(const t_cluster *cluster) {
@@ -13,40 +13,25 @@ static coord_client *client_of(const t_cluster *cluster) {
                        NULL);
 }
 
-static t_load *start_load(coord_client *client) {
-  t_load *load =
-      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
-  T_TRUE(t_load_go_on(load, 20));
-  return load;
-}
-
-static void end_load(t_load *load, int longest_ms) {
-  T_TRUE(t_load_go_on(load, 20));
-  t_load_stop(load);
-  t_load_expect_reads(load, longest_ms);
-  t_load_expect_once(load);
-  t_load_free(load);
-}
-
 static void kill_and_restart(t_cluster *cluster, int node, int longest_ms) {
   coord_client *client = client_of(cluster);
-  t_load *load = start_load(client);
+  t_load *load = t_load_begin(client);
   t_etcd_kill(cluster, node);
-  t_load_run_ms(load, 2000);
+  t_load_run_ms(load, 1000);
   T_TRUE(t_load_go_on(load, 20));
   t_etcd_restart(cluster, node);
-  end_load(load, longest_ms);
+  t_load_end(load, longest_ms);
   coord_client_free(client);
 }
 
 static void stop_and_resume(t_cluster *cluster, int node, int longest_ms) {
   coord_client *client = client_of(cluster);
-  t_load *load = start_load(client);
+  t_load *load = t_load_begin(client);
   t_etcd_pause(cluster, node);
-  t_load_run_ms(load, 3000);
+  t_load_run_ms(load, 2000);
   T_TRUE(t_load_go_on(load, 20));
   t_etcd_resume(cluster, node);
-  end_load(load, longest_ms);
+  t_load_end(load, longest_ms);
   coord_client_free(client);
 }
 

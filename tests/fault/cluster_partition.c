@@ -43,19 +43,13 @@ static void reads_go_elsewhere_from_a_member_that_has_no_leader(void) {
 
 static void isolate_under_load(t_cluster *cluster, int node, int longest_ms) {
   coord_client *client = client_that_prefers(cluster, node);
-  t_load *load =
-      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 3, .counters = 2});
-  T_TRUE(t_load_go_on(load, 20));
+  t_load *load = t_load_begin(client);
   t_cluster_isolate(cluster, node);
   T_TRUE(t_cluster_wait_leaderless(cluster, node));
-  T_TRUE(t_load_go_on(load, 50));
+  T_TRUE(t_load_go_on(load, 20));
   t_cluster_reunite(cluster, node);
   t_cluster_leader(cluster);
-  T_TRUE(t_load_go_on(load, 20));
-  t_load_stop(load);
-  t_load_expect_reads(load, longest_ms);
-  t_load_expect_once(load);
-  t_load_free(load);
+  t_load_end(load, longest_ms);
   coord_client_free(client);
 }
 

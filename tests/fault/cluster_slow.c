@@ -12,30 +12,14 @@ static coord_client *client_of(const char *endpoints) {
   return t_client_with("endpoints", endpoints, "log.level", "off", NULL);
 }
 
-static t_load *start_load(coord_client *client) {
-  t_load *load =
-      t_load_start(&(t_load_options){.client = client, .readers = 3, .writers = 2, .counters = 1});
-  T_TRUE(t_load_go_on(load, 20));
-  return load;
-}
-
-static void end_load(t_load *load, int longest) {
-  T_TRUE(t_load_go_on(load, 20));
-  t_load_stop(load);
-  t_load_expect_reads(load, longest);
-  t_load_expect_once(load);
-  t_load_free(load);
-}
-
 /* --- What is slow but works ------------------------------------------------------------------------ */
 
 static void slow_under_load(t_fronts *fronts, int longest) {
   coord_client *client = client_of(fronts->endpoints);
-  t_load *load = start_load(client);
-  t_load_run_ms(load, 1500);
+  t_load *load = t_load_begin(client);
   t_tally writes = t_load_tally(load, T_LOAD_WRITE);
   T_INT(writes.maybe + writes.clean, 0);
-  end_load(load, longest);
+  t_load_end(load, longest);
   coord_client_free(client);
   t_fronts_stop(fronts);
 }
@@ -44,7 +28,7 @@ static void delay_shorter_than_an_attempt_costs_no_call(void) {
   t_fronts fronts;
   t_cluster *cluster = t_cluster_healed();
   t_fronts_start(&fronts, cluster);
-  t_proxy_delay(fronts.proxies[0], 100);
+  t_proxy_delay(fronts.proxies[0], 50);
   slow_under_load(&fronts, longest_ms);
 }
 
@@ -52,7 +36,7 @@ static void bytes_that_trickle_from_everywhere_are_put_together(void) {
   t_fronts fronts;
   t_cluster *cluster = t_cluster_healed();
   t_fronts_start(&fronts, cluster);
-  for (int i = 0; i < fronts.count; i++) t_proxy_trickle(fronts.proxies[i], 5);
+  for (int i = 0; i < fronts.count; i++) t_proxy_trickle(fronts.proxies[i], 20);
   slow_under_load(&fronts, longest_ms);
 }
 
@@ -61,12 +45,12 @@ static void endpoint_that_trickles_does_not_break_reads(void) {
   t_cluster *cluster = t_cluster_healed();
   t_fronts_start(&fronts, cluster);
   coord_client *client = client_of(fronts.endpoints);
-  t_load *load = start_load(client);
+  t_load *load = t_load_begin(client);
   t_proxy_trickle(fronts.proxies[0], 1);
-  t_load_run_ms(load, 2500);
-  T_TRUE(t_load_go_on(load, 50));
+  t_load_run_ms(load, 1500);
+  T_TRUE(t_load_go_on(load, 20));
   t_proxy_trickle(fronts.proxies[0], 0);
-  end_load(load, longest_ms);
+  t_load_end(load, longest_ms);
   coord_client_free(client);
   t_fronts_stop(&fronts);
 }
@@ -79,7 +63,7 @@ static void healthy_endpoints_are_used_evenly(void) {
   t_cluster *cluster = t_cluster_healed();
   t_fronts_start(&fronts, cluster);
   coord_client *client = client_of(fronts.endpoints);
-  t_load *load = start_load(client);
+  t_load *load = t_load_begin(client);
   for (int i = 0; i < 3; i++) before[i] = t_proxy_bytes_up(fronts.proxies[i]);
   T_TRUE(t_load_go_on(load, 300));
   for (int i = 0; i < 3; i++) {
@@ -90,7 +74,7 @@ static void healthy_endpoints_are_used_evenly(void) {
   if (least * 2 < most) {
     T_FAIL("one endpoint got %lld bytes, another %lld", (long long)least, (long long)most);
   }
-  end_load(load, longest_ms);
+  t_load_end(load, longest_ms);
   coord_client_free(client);
   t_fronts_stop(&fronts);
 }

@@ -14,7 +14,7 @@
 
 #include "support/etcd_inside.h"
 
-enum { agree_ms = 20000, answer_size = 8192 };
+enum { agree_ms = 20000, answer_size = 8192, metrics_size = 1 << 19 };
 
 t_cluster *t_cluster_start(void) {
   return t_etcd_start(&(t_etcd_options){.nodes = 3, .divisible = true});
@@ -40,25 +40,19 @@ char *t_cluster_endpoints(const t_cluster *cluster, char text[t_endpoints_size])
   return text;
 }
 
-/* --- Asking a node by its JSON gateway ------------------------------------------------------------- */
+/* --- Asking a node over HTTP ------------------------------------------------------------------------ */
 
 static bool is_up(const node *n) { return n->pid != 0 && !n->paused && !n->removed; }
 
 /* False when there is no answer, or one that tells of an error. */
-static bool ask(const node *n, const char *path, const char *body, char answer[answer_size]) {
-  char request[512];
-  size_t got = 0;
+static bool ask(const node *n, const char *request, char *answer, size_t size) {
+  size_t got = 0, len = strlen(request);
   answer[0] = '\0';
   int fd = is_up(n) ? t_etcd_connect(n->plain_port) : -1;
   if (fd < 0) return false;
-  int len = snprintf(request, sizeof request,
-                     "POST /v3/%s HTTP/1.0\r\nHost: etcd\r\nContent-Type: application/json\r\n"
-                     "Content-Length: %zu\r\n\r\n%s",
-                     path, strlen(body), body);
-  if (send(fd, request, (size_t)len, MSG_NOSIGNAL) == len) {
+  if (send(fd, request, len, MSG_NOSIGNAL) == (ssize_t)len) {
     ssize_t n_read;
-    while (got < answer_size - 1 &&
-           (n_read = recv(fd, answer + got, answer_size - 1 - got, 0)) > 0) {
+    while (got < size - 1 && (n_read = recv(fd, answer + got, size - 1 - got, 0)) > 0) {
       got += (size_t)n_read;
     }
   }
@@ -67,44 +61,49 @@ static bool ask(const node *n, const char *path, const char *body, char answer[a
   return strncmp(answer, "HTTP/1.0 200", 12) == 0;
 }
 
-/* The number behind `"name":"`, 0 when it is not there. */
-static uint64_t number_of(const char *answer, const char *name) {
-  char mark[64];
-  snprintf(mark, sizeof mark, "\"%s\":\"", name);
-  const char *at = strstr(answer, mark);
-  return at ? strtoull(at + strlen(mark), NULL, 10) : 0;
-}
-
-typedef struct status {
-  uint64_t member_id;
-  uint64_t leader;
-} status;
-
-static bool ask_status(const node *n, status *out) {
-  char answer[answer_size];
-  if (!ask(n, "maintenance/status", "{}", answer)) return false;
-  *out = (status){number_of(answer, "member_id"), number_of(answer, "leader")};
-  return out->member_id != 0;
+/* A call by the JSON gateway, without a login. */
+static bool ask_json(const node *n, const char *path, const char *body, char answer[answer_size]) {
+  char request[512];
+  snprintf(request, sizeof request,
+           "POST /v3/%s HTTP/1.0\r\nHost: etcd\r\nContent-Type: application/json\r\n"
+           "Content-Length: %zu\r\n\r\n%s",
+           path, strlen(body), body);
+  return ask(n, request, answer, answer_size);
 }
 
 uint64_t t_cluster_member_id(t_cluster *cluster, int i) {
-  status s;
-  return ask_status(&cluster->nodes[i], &s) ? s.member_id : 0;
+  static const char mark[] = "\"member_id\":\"";
+  char answer[answer_size];
+  if (!ask_json(&cluster->nodes[i], "maintenance/status", "{}", answer)) return 0;
+  const char *at = strstr(answer, mark);
+  return at ? strtoull(at + sizeof mark - 1, NULL, 10) : 0;
+}
+
+typedef struct view {
+  bool has_leader;
+  bool is_leader;
+} view;
+
+/* From the metrics, which need no login; false when it does not answer. */
+static bool ask_view(const node *n, view *out) {
+  static char answer[metrics_size];
+  if (!ask(n, "GET /metrics HTTP/1.0\r\nHost: etcd\r\n\r\n", answer, sizeof answer)) return false;
+  out->has_leader = strstr(answer, "\netcd_server_has_leader 1\n") != NULL;
+  out->is_leader = strstr(answer, "\netcd_server_is_leader 1\n") != NULL;
+  return true;
 }
 
 /* --- Who leads ------------------------------------------------------------------------------------ */
 
-/* The leader when all that are up and connected name the same one of them, else -1. */
+/* The leader when one of those that are up and connected says that it leads and all have one. */
 static int agreed_leader(t_cluster *cluster) {
-  uint64_t leader = 0;
   int index = -1;
   for (int i = 0; i < cluster->node_count; i++) {
     node *n = &cluster->nodes[i];
-    status s;
+    view seen;
     if (!is_up(n) || atomic_load(&n->isolated)) continue;
-    if (!ask_status(n, &s) || s.leader == 0 || (leader != 0 && s.leader != leader)) return -1;
-    leader = s.leader;
-    if (s.member_id == s.leader) index = i;
+    if (!ask_view(n, &seen) || !seen.has_leader || (seen.is_leader && index >= 0)) return -1;
+    if (seen.is_leader) index = i;
   }
   return index;
 }
@@ -137,8 +136,8 @@ int t_cluster_follower(t_cluster *cluster) {
 }
 
 static bool is_leaderless(void *arg) {
-  status s;
-  return ask_status(arg, &s) && s.leader == 0;
+  view seen;
+  return ask_view(arg, &seen) && !seen.has_leader;
 }
 
 bool t_cluster_wait_leaderless(t_cluster *cluster, int i) {
@@ -247,7 +246,7 @@ typedef struct order {
 static bool is_obeyed(void *arg) {
   order *o = arg;
   for (int i = 0; i < o->cluster->node_count; i++) {
-    if (ask(&o->cluster->nodes[i], o->path, o->body, o->answer)) return true;
+    if (ask_json(&o->cluster->nodes[i], o->path, o->body, o->answer)) return true;
   }
   usleep(100000);
   return false;
@@ -275,19 +274,28 @@ void t_cluster_remove(t_cluster *cluster, int i) {
   t_etcd_end_node(n, SIGKILL);
 }
 
-void t_cluster_add(t_cluster *cluster, int i) {
-  node *n = &cluster->nodes[i];
+static void add_member(t_cluster *cluster, node *n) {
+  int i = (int)(n - cluster->nodes);
   T_FATAL(n->removed);
   n->replaced++;
   snprintf(n->name, sizeof n->name, "n%d-%d", i, n->replaced);
   snprintf(n->dir, sizeof n->dir, "%s/%d-added-%d", cluster->dir, i, n->replaced);
-  t_etcd_choose_peer_port(cluster, n);
   tell_cluster(cluster, "cluster/member/add", "{\"peerURLs\": [\"http://127.0.0.1:%d\"]}",
                t_etcd_advertised_port(n));
   n->removed = false;
   n->joins = true;
   t_etcd_start_node(cluster, n);
   T_FATAL(t_etcd_wait_healthy(n));
+}
+
+void t_cluster_add(t_cluster *cluster, int i) {
+  t_etcd_choose_peer_port(cluster, &cluster->nodes[i]);
+  add_member(cluster, &cluster->nodes[i]);
+}
+
+void t_cluster_add_elsewhere(t_cluster *cluster, int i) {
+  t_etcd_choose_ports(cluster, &cluster->nodes[i]);
+  add_member(cluster, &cluster->nodes[i]);
 }
 
 /* --- The network between clients and nodes --------------------------------------------------------- */
@@ -297,8 +305,8 @@ void t_fronts_start(t_fronts *fronts, const t_cluster *cluster) {
   for (int i = 0; i < fronts->count; i++) {
     size_t at = strlen(fronts->endpoints);
     fronts->proxies[i] = t_proxy_start(cluster->nodes[i].port);
-    snprintf(fronts->endpoints + at, sizeof fronts->endpoints - at, "%s%s", i > 0 ? "," : "",
-             t_proxy_endpoint(fronts->proxies[i]));
+    snprintf(fronts->endpoints + at, sizeof fronts->endpoints - at, "%s%s%s", i > 0 ? "," : "",
+             cluster->pki ? "https://" : "", t_proxy_endpoint(fronts->proxies[i]));
   }
 }
 

@@ -10,7 +10,8 @@
 
 enum { t_endpoints_size = 256 };
 
-/* Three nodes whose peers talk through proxies, so that t_cluster_isolate works. */
+/* Three plain nodes whose peers talk through proxies, so that t_cluster_isolate works; with
+ * t_etcd_start any `divisible` ones. */
 t_cluster *t_cluster_start(void);
 /* The one that all cases of a program share, with all its nodes up and together again. */
 t_cluster *t_cluster_healed(void);
@@ -39,8 +40,10 @@ void t_cluster_reunite(t_cluster *cluster, int node);
 void t_cluster_remove(t_cluster *cluster, int node);
 /* Puts a new member with an empty store in the place of one that was removed: same client port. */
 void t_cluster_add(t_cluster *cluster, int node);
+/* The same with another client port, so that its endpoint is another. */
+void t_cluster_add_elsewhere(t_cluster *cluster, int node);
 
-/* A proxy between clients and each node, and their endpoints. */
+/* A proxy between clients and each node, and their endpoints, with TLS as the nodes'. */
 typedef struct t_fronts {
   int count;
   t_proxy *proxies[t_etcd_nodes_max];

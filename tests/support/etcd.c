@@ -179,7 +179,7 @@ __attribute__((format(printf, 2, 3))) static void add(arguments *args, const cha
   args->list[args->count++] = at;
 }
 
-static void add_tls(const t_cluster *cluster, const node *n, arguments *args) {
+static void add_tls(const t_cluster *cluster, arguments *args) {
   char file[80];
   snprintf(file, sizeof file, "%s.pem", cluster->certificate);
   add(args, "--cert-file=%s", t_pki_file(cluster->pki, file));
@@ -202,6 +202,13 @@ static void list_members(const t_cluster *cluster, char *text, size_t size) {
   }
 }
 
+/* What loses a leader or a member has to wait: not for as long as etcd's own choice. */
+static void add_quick(arguments *args) {
+  add(args, "--heartbeat-interval=50");
+  add(args, "--election-timeout=500");
+  add(args, "--strict-reconfig-check=false");
+}
+
 static void build_arguments(const t_cluster *cluster, const node *n, arguments *args) {
   char members[512];
   list_members(cluster, members, sizeof members);
@@ -221,7 +228,8 @@ static void build_arguments(const t_cluster *cluster, const node *n, arguments *
   add(args, "--initial-cluster=%s", members);
   add(args, "--initial-cluster-state=%s", n->joins ? "existing" : "new");
   if (binary.no_fsync) add(args, "--unsafe-no-fsync");
-  if (cluster->pki) add_tls(cluster, n, args);
+  if (cluster->pki) add_tls(cluster, args);
+  if (cluster->divisible) add_quick(args);
   for (const char *const *more = cluster->args; more && *more; more++) add(args, "%s", *more);
 }
 
@@ -294,19 +302,23 @@ void t_etcd_choose_peer_port(t_cluster *cluster, node *n) {
 
 int t_etcd_advertised_port(const node *n) { return n->gate ? t_proxy_port(n->gate) : n->peer_port; }
 
+void t_etcd_choose_ports(t_cluster *cluster, node *n) {
+  n->port = free_port();
+  t_etcd_choose_peer_port(cluster, n);
+  n->plain_port = n->port;
+  while (cluster->pki && (n->plain_port == n->port || n->plain_port == n->peer_port)) {
+    n->plain_port = free_port();
+  }
+  snprintf(n->endpoint, sizeof n->endpoint, "%s127.0.0.1:%d", cluster->pki ? "https://" : "",
+           n->port);
+}
+
 static bool start_all(t_cluster *cluster) {
   bool healthy = true;
   for (int i = 0; i < cluster->node_count; i++) {
     node *n = &cluster->nodes[i];
-    n->port = free_port();
     snprintf(n->name, sizeof n->name, "n%d", i);
-    t_etcd_choose_peer_port(cluster, n);
-    n->plain_port = n->port;
-    while (cluster->pki && (n->plain_port == n->port || n->plain_port == n->peer_port)) {
-      n->plain_port = free_port();
-    }
-    snprintf(n->endpoint, sizeof n->endpoint, "%s127.0.0.1:%d", cluster->pki ? "https://" : "",
-             n->port);
+    t_etcd_choose_ports(cluster, n);
   }
   for (int i = 0; i < cluster->node_count; i++) t_etcd_start_node(cluster, &cluster->nodes[i]);
   for (int i = 0; i < cluster->node_count; i++) healthy &= t_etcd_wait_healthy(&cluster->nodes[i]);

@@ -49,6 +49,8 @@ int t_etcd_connect(int port);
 void t_etcd_start_node(t_cluster *cluster, node *n);
 bool t_etcd_wait_healthy(node *n);
 void t_etcd_end_node(node *n, int signal_number);
+/* Gives a node all its ports. */
+void t_etcd_choose_ports(t_cluster *cluster, node *n);
 /* Gives a node a peer port, and in a divisible cluster a gate before it. */
 void t_etcd_choose_peer_port(t_cluster *cluster, node *n);
 /* Whether a connection from this port may come in at the gate of the node `arg`; any thread. */

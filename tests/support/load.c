@@ -14,7 +14,7 @@ typedef struct worker {
   pthread_t thread;
   t_load_kind kind;
   char key[t_key_size];
-  t_tally tally; /* under the lock */
+  t_tally tallies[T_LOAD_KINDS]; /* under the lock; a counter reads too */
 } worker;
 
 struct t_load {
@@ -30,9 +30,10 @@ struct t_load {
 
 /* --- One call of each kind ------------------------------------------------------------------------- */
 
-static void account(worker *w, coord_code code, const coord_error *err, int64_t began_ms) {
+static void account(worker *w, t_load_kind kind, coord_code code, const coord_error *err,
+                    int64_t began_ms) {
   int64_t took = t_now_ms() - began_ms;
-  t_tally *tally = &w->tally;
+  t_tally *tally = &w->tallies[kind];
   pthread_mutex_lock(&w->load->lock);
   if (took > tally->longest_ms) tally->longest_ms = took;
   if (code == COORD_OK) {
@@ -49,12 +50,15 @@ static void account(worker *w, coord_code code, const coord_error *err, int64_t 
   pthread_mutex_unlock(&w->load->lock);
 }
 
-static coord_code call(worker *w, coord_op *op, coord_result **result) {
+static coord_code call(worker *w, t_load_kind kind, coord_op *op, coord_result **result) {
   coord_error *err = NULL;
+  const t_load_options *options = &w->load->options;
+  bool is_short = kind != T_LOAD_READ && options->write_timeout_ms > 0;
   int64_t began = t_now_ms();
   coord_code code =
-      coord_call(w->load->options.client, op, w->load->options.timeout_ms, result, &err);
-  account(w, code, err, began);
+      coord_call(options->client, op, is_short ? options->write_timeout_ms : options->timeout_ms,
+                 result, &err);
+  account(w, kind, code, err, began);
   coord_error_free(err);
   coord_op_free(op);
   return code;
@@ -63,27 +67,25 @@ static coord_code call(worker *w, coord_op *op, coord_result **result) {
 static void read_once(worker *w) {
   coord_kv kv;
   coord_result *result = NULL;
-  if (call(w, coord_op_get(w->key, strlen(w->key)), &result) != COORD_OK) return;
+  if (call(w, T_LOAD_READ, coord_op_get(w->key, strlen(w->key)), &result) != COORD_OK) return;
   if (coord_result_kv(result, 0, &kv) != COORD_OK || kv.value_len != 1) T_FAIL("a wrong answer");
   coord_result_free(result);
 }
 
 static void write_once(worker *w) {
   coord_result *result = NULL;
-  call(w, coord_op_put(w->key, strlen(w->key), "v", 1), &result);
+  call(w, T_LOAD_WRITE, coord_op_put(w->key, strlen(w->key), "v", 1), &result);
   coord_result_free(result);
 }
 
-/* False when the read has failed. */
-static bool read_counter(coord_client *client, const char *key, int *value, coord_kv *kv) {
+static int counter_of(const coord_result *result, coord_kv *kv) {
   char text[16] = "";
-  coord_result *result = NULL;
-  if (coord_get(client, key, strlen(key), &result, NULL) != COORD_OK) return false;
-  bool good = coord_result_kv(result, 0, kv) == COORD_OK && kv->value_len < sizeof text;
-  if (good) memcpy(text, kv->value, kv->value_len);
-  *value = atoi(text);
-  coord_result_free(result);
-  return good;
+  if (coord_result_kv(result, 0, kv) != COORD_OK || kv->value_len >= sizeof text) {
+    T_FAIL("a wrong answer");
+    return 0;
+  }
+  memcpy(text, kv->value, kv->value_len);
+  return atoi(text);
 }
 
 static void acknowledge(t_load *load, int step) {
@@ -95,17 +97,19 @@ static void acknowledge(t_load *load, int step) {
 
 static void count_once(worker *w) {
   char text[16];
-  int value;
-  coord_kv kv;
+  coord_kv kv = {0};
   coord_result *result = NULL;
-  if (!read_counter(w->load->options.client, w->key, &value, &kv)) return;
+  if (call(w, T_LOAD_READ, coord_op_get(w->key, strlen(w->key)), &result) != COORD_OK) return;
+  int value = counter_of(result, &kv);
+  coord_result_free(result);
+  result = NULL;
   int len = snprintf(text, sizeof text, "%d", value + 1);
   coord_op *put = coord_op_put(w->key, strlen(w->key), text, (size_t)len);
   coord_op *txn = coord_op_txn();
   coord_op_if_int(txn, w->key, strlen(w->key), COORD_COMPARE_MOD, COORD_EQUAL, kv.mod_revision);
   coord_op_then(txn, put);
   coord_op_free(put);
-  if (call(w, txn, &result) == COORD_OK && coord_result_succeeded(result)) {
+  if (call(w, T_LOAD_COUNT, txn, &result) == COORD_OK && coord_result_succeeded(result)) {
     acknowledge(w->load, value + 1);
   }
   coord_result_free(result);
@@ -208,8 +212,7 @@ t_tally t_load_tally(t_load *load, t_load_kind kind) {
   t_tally sum = {.ok = 0};
   pthread_mutex_lock(&load->lock);
   for (int i = 0; i < load->count; i++) {
-    const t_tally *one = &load->workers[i].tally;
-    if (load->workers[i].kind != kind) continue;
+    const t_tally *one = &load->workers[i].tallies[kind];
     sum.ok += one->ok;
     sum.maybe += one->maybe;
     sum.clean += one->clean;
@@ -240,23 +243,41 @@ static void expect_between(const char *what, int64_t number, int64_t least, int6
 
 void t_load_expect_once(t_load *load) {
   coord_kv kv = {0};
-  int value = 0, acknowledged = 0;
+  int acknowledged = 0;
   coord_client *client = load->options.client;
   for (int i = 0; i < load->count; i++) {
     worker *w = &load->workers[i];
     if (w->kind != T_LOAD_WRITE) continue;
+    const t_tally *tally = &w->tallies[T_LOAD_WRITE];
     coord_result *result = t_call(client, coord_op_get(w->key, strlen(w->key)));
     kv.version = 0;
     coord_result_kv(result, 0, &kv);
     coord_result_free(result);
-    expect_between(w->key, kv.version, w->tally.ok, w->tally.ok + w->tally.maybe);
+    expect_between(w->key, kv.version, tally->ok, tally->ok + tally->maybe);
   }
   if (load->options.counters == 0) return;
   for (int step = 0; step < steps_max; step++) acknowledged += load->acknowledged[step];
-  T_TRUE(read_counter(client, load->counter_key, &value, &kv));
+  coord_result *result = t_call(client, coord_op_get(load->counter_key, strlen(load->counter_key)));
+  int value = counter_of(result, &kv);
+  coord_result_free(result);
   T_INT(kv.version, value + 1);
   expect_between("counter", value, acknowledged,
                  acknowledged + t_load_tally(load, T_LOAD_COUNT).maybe);
+}
+
+t_load *t_load_begin(coord_client *client) {
+  t_load *load = t_load_start(&(t_load_options){
+      .client = client, .readers = 3, .writers = 3, .counters = 2, .write_timeout_ms = 1500});
+  T_TRUE(t_load_go_on(load, 20));
+  return load;
+}
+
+void t_load_end(t_load *load, int longest_read_ms) {
+  T_TRUE(t_load_go_on(load, 20));
+  t_load_stop(load);
+  t_load_expect_reads(load, longest_read_ms);
+  t_load_expect_once(load);
+  t_load_free(load);
 }
 
 void t_load_free(t_load *load) {

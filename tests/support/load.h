@@ -14,7 +14,9 @@ typedef struct t_load_options {
   int readers;
   int writers;
   int counters;
-  int timeout_ms; /* deadline of each call; 0: the client's */
+  int timeout_ms;       /* deadline of each call; 0: the client's */
+  int write_timeout_ms; /* of those that write; 0: the same. What a leader took with it is waited for
+                         * until then. */
 } t_load_options;
 
 typedef enum t_load_kind { T_LOAD_READ, T_LOAD_WRITE, T_LOAD_COUNT, T_LOAD_KINDS } t_load_kind;
@@ -30,6 +32,11 @@ typedef struct t_tally {
 
 /* Writes the keys and starts the threads; at most 16. */
 t_load *t_load_start(const t_load_options *options);
+/* The usual one: some of each kind, writes that give up after 1.5 s; it has done some calls. */
+t_load *t_load_begin(coord_client *client);
+/* Lets it do some more calls and stops it; no read may have failed or taken longer, and each write
+ * was done once. Frees it. */
+void t_load_end(t_load *load, int longest_read_ms);
 /* Until each kind has done n more calls with success; false, and a failure, after 25 s. */
 bool t_load_go_on(t_load *load, int n);
 /* Lets it run for so long. */
