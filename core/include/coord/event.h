@@ -11,7 +11,18 @@ extern "C" {
 /** Types of events. Unknown types may come from a newer library: ignore them. */
 enum {
   COORD_EVENT_RESULT = 0, /* a submitted op has ended: coord_event_error or coord_event_result */
+  COORD_EVENT_STATE = 7,  /* something has happened to an endpoint */
   COORD_EVENT_LOG = 8     /* a line of the client's log: coord_event_text, coord_event_level */
+};
+
+/** What happens to an endpoint, in coord_event_state. */
+enum {
+  COORD_STATE_CONNECTED = 1,    /* a connection to it is ready */
+  COORD_STATE_DISCONNECTED = 2, /* one was lost */
+  COORD_STATE_UNREACHABLE = 3,  /* it could not be connected to */
+  COORD_STATE_EJECTED = 4,      /* it gets no calls for now */
+  COORD_STATE_RESTORED = 5,     /* it gets calls again */
+  COORD_STATE_ENDPOINTS = 6     /* the list of endpoints is another one */
 };
 
 /** Levels of the log, in coord_event_level. */

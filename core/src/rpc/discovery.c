@@ -24,7 +24,7 @@ static void resume(coord__discovery *d, coord_code code, const char *why) {
     if (!d->waiting[i]) continue;
     d->waiting[i] = false;
     if (d->known) {
-      coord__channel_connect(&d->rpc->channels[i]);
+      coord__channel_wake(&d->rpc->channels[i]);
     } else {
       coord__channel_fail(&d->rpc->channels[i], code, why, d->domain->name);
     }
