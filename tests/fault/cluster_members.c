@@ -51,9 +51,9 @@ static void calls_end_at_their_deadline_when_all_are_down_and_work_when_they_are
   T_TRUE(t_put(client, key, "v") > 0);
   t_cluster_kill_all(cluster);
   /* The first may have been on a connection whose end is not known yet; a read is repeated. */
-  expect_unavailable(client, coord_op_get(key, strlen(key)), 1500);
-  expect_unavailable(client, coord_op_get(key, strlen(key)), 700);
-  expect_unavailable(client, coord_op_put(key, strlen(key), "w", 1), 700);
+  expect_unavailable(client, coord_op_get(key, strlen(key)), 900);
+  expect_unavailable(client, coord_op_get(key, strlen(key)), 400);
+  expect_unavailable(client, coord_op_put(key, strlen(key), "w", 1), 400);
   t_cluster_restart_all(cluster);
   T_TRUE(t_get_is(client, key, "v"));
   T_TRUE(t_put(client, key, "x") > 0);
@@ -68,7 +68,7 @@ static void calls_under_way_survive_a_restart_of_all(void) {
       .client = client, .readers = 3, .writers = 3, .counters = 2, .timeout_ms = 25000});
   T_TRUE(t_load_go_on(load, 20));
   t_cluster_kill_all(cluster);
-  t_load_run_ms(load, 1000);
+  t_load_run_ms(load, 500);
   t_cluster_restart_all(cluster);
   t_load_end(load, 15000);
   coord_client_free(client);
