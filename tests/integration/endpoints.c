@@ -180,17 +180,25 @@ static void files_that_tls_needs_are_looked_at(void) {
   t_pki_free(pki);
 }
 
+/* A line with this text is among those that come within that time. */
+static bool is_logged(coord_queue *queue, const char *text, int32_t timeout_ms) {
+  bool found = false;
+  for (coord_event *event; !found && (event = coord_queue_next(queue, timeout_ms)) != NULL;) {
+    found = strstr(coord_event_text(event), text) != NULL;
+    coord_event_free(event);
+  }
+  return found;
+}
+
 static void warning_comes_when_tls_is_not_verified(void) {
   coord_queue *queue = NULL;
   coord_client *client = t_client_with("tls.verify", "false", NULL);
   T_OK(coord_queue_open(&queue, &err), err);
   T_OK(coord_client_log_to(client, queue, 0, &err), err);
   set(client, "127.0.0.1:1");
-  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  T_TRUE(!is_logged(queue, "tls.verify is false", 0));
   set(client, "https://127.0.0.1:1");
-  coord_event *event = coord_queue_next(queue, SOON_MS);
-  T_HAS(coord_event_text(event), "tls.verify is false");
-  coord_event_free(event);
+  T_TRUE(is_logged(queue, "tls.verify is false", SOON_MS));
   coord_client_free(client);
   coord_queue_free(queue);
 }

@@ -143,6 +143,7 @@ static void another_queue_takes_over_and_none_ends_it(void) {
   T_TRUE(t_wait_until(is_connected, second, SOON_MS));
   T_OK(coord_client_set_endpoints(client, "127.0.0.1:1", &err), err);
   expect(second, COORD_STATE_ENDPOINTS, NULL, COORD_OK, "127.0.0.1:1");
+  expect(second, COORD_STATE_UNREACHABLE, "127.0.0.1:1", COORD_UNAVAILABLE, "");
   states_to(client, NULL);
   T_OK(coord_client_set_endpoints(client, "127.0.0.1:2", &err), err);
   T_TRUE(coord_get(client, "k", 1, NULL, NULL) != COORD_OK);
