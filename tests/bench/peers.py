@@ -159,12 +159,17 @@ class Coord(Peer):
         build(["cmake", "--build", directory, "--target", "coord", "--parallel", str(os.cpu_count() or 1)])
         self.directory = os.path.join(directory, "core")
         self.library = os.path.realpath(os.path.join(self.directory, "libcoord.so"))
-        self.program = os.path.join(directory, "bench-kv")
-        compiler = shlex.split(os.environ.get("CC", "")) or [need("cc", "package gcc")]
-        build([*compiler, "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", os.path.join(HERE, "kv.c"),
-               "-I", os.path.join(ROOT, "core", "include"), "-L", self.directory, "-lcoord", "-pthread",
-               "-Wl,-rpath," + self.directory, "-o", self.program])
+        self.program = self.compile("kv")
+        self.failover = self.compile("failover")
         self.version = os.path.basename(self.library).partition(".so.")[2]
+
+    def compile(self, name):
+        program = os.path.join(os.path.dirname(self.directory), "bench-" + name)
+        compiler = shlex.split(os.environ.get("CC", "")) or [need("cc", "package gcc")]
+        build([*compiler, "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", os.path.join(HERE, name + ".c"),
+               "-I", os.path.join(ROOT, "core", "include"), "-L", self.directory, "-lcoord", "-pthread",
+               "-Wl,-rpath," + self.directory, "-o", program])
+        return program
 
     def mode(self, case):
         return case.mode
@@ -196,8 +201,10 @@ class Go(Peer):
         go = need("go", "package golang-go or https://go.dev/dl")
         source = os.path.join(HERE, "peers", "go")
         directory = os.path.join(PLACE, "go")
-        stamp = fingerprint(os.path.join(source, "main.go"), os.path.join(source, "go.mod"))
-        self.program = os.path.join(directory, "peer")
+        stamp = fingerprint(*(os.path.join(source, *path) for path in (["main.go"], ["failover", "main.go"], ["go.mod"])))
+        programs = os.path.join(directory, "bin")
+        self.program = os.path.join(programs, "peer")
+        self.failover = os.path.join(programs, "failover")
         if refresh or not stamped(directory, stamp, self.program):
             shutil.rmtree(directory, ignore_errors=True)
             shutil.copytree(source, directory)
@@ -206,7 +213,7 @@ class Go(Peer):
             except Missing:  # a newest that needs a newer Go: the version in go.mod
                 shutil.copy(os.path.join(source, "go.mod"), directory)
             build([go, "mod", "tidy"], directory)
-            build([go, "build", "-p", str(os.cpu_count() or 1), "-o", self.program, "."], directory)
+            build([go, "build", "-p", str(os.cpu_count() or 1), "-o", programs + os.sep, "./..."], directory)
             put_stamp(directory, stamp)
         with open(os.path.join(directory, "go.mod")) as file:
             self.version = re.search(re.escape(self.module) + r" v(\S+)", file.read())[1]

@@ -1,9 +1,30 @@
 """What a run found, as text for a terminal and as a plot in SVG."""
+import fnmatch
+import os
+import platform
 from xml.sax.saxutils import escape
 
 PEERS = ("h2load", "go", "rust", "python-etcd3", "etcd3gw")
 COLOURS = {"coord": "#1f6feb", "h2load": "#8b949e", "go": "#2da44e", "rust": "#bc4c00", "python-etcd3": "#bf8700",
            "etcd3gw": "#8250df"}
+
+
+def describe_machine():
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), model)
+    except OSError:
+        pass
+    return {"cpus": os.cpu_count(), "cpu": model, "system": platform.system() + " " + platform.release()}
+
+
+def matching(names, patterns):
+    """The names that a pattern matches, in their order; all without patterns."""
+    for pattern in patterns or ():
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+            raise ValueError('--only "%s" matches no case; --list shows them' % pattern)
+    return [name for name in names if not patterns or any(fnmatch.fnmatchcase(name, one) for one in patterns)]
 
 
 def one_line(entry):
@@ -70,6 +91,49 @@ def _targets(result, paint):
         lines.append("%s  %-30s %-46s %s" % (words[row["met"]], row["name"], row["required"],
                                             row["measured"] or "not measured in this run"))
     return lines
+
+
+# ---- failover -------------------------------------------------------------------------------------
+
+def _failover_clients(entry):
+    return [("coord", entry)] + ([("go", entry["go"])] if "go" in entry else [])
+
+
+def failover_line(entry):
+    parts = []
+    for name, figures in _failover_clients(entry):
+        parts.append("%s INVALID: %s" % (name, figures["invalid"]) if "invalid" in figures else
+                     "%s %.0f ms, %d + %d errors" % (name, figures["gap_ms"], figures["read_errors"],
+                                                     figures["write_errors"]))
+    return "%-24s %s" % (entry["name"], "; ".join(parts))
+
+
+def failover_text(result, colour):
+    paint = Paint(colour)
+    columns = ("gap ms", "reads", "writes", "read errors", "write errors", "slowest read", "calls/s")
+    lines = ["", paint("%-24s %-6s" % ("case", "client") + "".join("%13s" % name for name in columns), "1")]
+    seconds = result["before_s"] + result["after_s"]
+    for entry in result["cases"]:
+        for name, figures in _failover_clients(entry):
+            start = "%-24s %-6s" % (entry["name"] if name == "coord" else "", name)
+            if "invalid" in figures:
+                lines.append(start + " " + paint("INVALID: " + figures["invalid"], "31"))
+                continue
+            lines.append(start + "%13.0f%13.0f%13.0f%13d%13d%13.0f%13.0f" % (
+                figures["gap_ms"], figures["read_gap_ms"], figures["write_gap_ms"], figures["read_errors"],
+                figures["write_errors"], figures["read_slowest_ms"], (figures["reads"] + figures["writes"]) / seconds))
+    lines.append("gap: the longest time without a successful call; reads, writes: without a successful one of these")
+    lines.append("times are medians of %d round(s), errors are sums" % result["rounds"])
+    lines += [""] + _targets(result, paint)
+    for entry in result["cases"]:
+        for name, figures in _failover_clients(entry):
+            lines += ["%s, %s: first %s: %s" % (entry["name"], name, kind.replace("_", " "), figures[kind])
+                      for kind in ("read_error", "write_error") if kind in figures]
+    for one in result["left_out"]:
+        lines.append(paint("left out: %s: %s" % (one["peer"], one["reason"]), "33"))
+    versions = ", ".join("%s %s" % item for item in result["versions"].items())
+    lines.append("etcd %s; %s; %d s" % (result["etcd"], versions, result["took_s"]))
+    return "\n".join(lines) + "\n"
 
 
 # ---- plot: rate of every client over that of h2load ---------------------------------------------

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Benchmarks of libcoord beside other clients of etcd. ./dev bench kv; --help says more, README.md how it is fair."""
+"""Benchmarks of libcoord beside other clients of etcd. ./dev bench kv and ./dev bench failover; --help says more, README.md
+how they are fair."""
 import argparse
 import datetime
 import json
 import os
-import platform
 import signal
 import statistics
 import sys
@@ -13,6 +13,7 @@ import textwrap
 sys.dont_write_bytecode = True  # nothing is written outside build and .cache
 
 import cases  # noqa: E402
+import failover  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
 import server  # noqa: E402
@@ -59,7 +60,7 @@ def arguments(words):
     parser = argparse.ArgumentParser(prog="./dev bench", usage="./dev bench kv [options]", epilog=HELP,
                                      description="libcoord beside other clients of etcd, on an etcd of its own.",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", nargs="?", choices=("kv",), default="kv", help="what to measure: kv, reads and writes")
+    parser.add_argument("suite", nargs="?", choices=("kv",), default="kv", help="what to measure: kv, reads and writes; ./dev bench failover has a help of its own")
     parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/kv.json)")
     parser.add_argument("--svg", metavar="FILE", help="write the plot here (default .cache/bench/kv.svg)")
     parser.add_argument("--quick", action="store_true",
@@ -251,17 +252,9 @@ def measure(args, ready, start, progress):
     return entries
 
 
-def describe_machine():
-    model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as file:
-            model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), model)
-    except OSError:
-        pass
-    return {"cpus": os.cpu_count(), "cpu": model, "system": platform.system() + " " + platform.release()}
-
-
 def main(words):
+    if words[:1] == ["failover"]:
+        return failover.main(words[1:], Progress())
     args = arguments(words)
     if args.list:
         for name in cases.CASES:
@@ -284,7 +277,7 @@ def main(words):
     ended = datetime.datetime.now(datetime.timezone.utc)
     valid = {entry["name"]: entry for entry in entries if "invalid" not in entry}
     result = {"suite": "kv", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-              "took_s": round((ended - began).total_seconds()), "machine": describe_machine(), "etcd": version,
+              "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
               "versions": {peer.name: peer.version for peer in ready}, "rounds": args.rounds, "seconds": args.seconds,
               "quick": args.quick, "left_out": left_out, "cases": entries, "targets": cases.targets(valid)}
     json_path = args.json or os.path.join(peers.PLACE, "kv.json")

@@ -329,15 +329,13 @@ static void write_that_meets_no_server_was_not_applied(void) {
 }
 
 static void call_without_deadline_leaves_a_server_that_falls_silent(void) {
-  t_case_limit_s(40);
   coord_queue *queue = NULL;
   char endpoints[100];
   t_proxy *proxy = t_proxy_start(t_etcd_port(t_etcd(), 0));
   snprintf(endpoints, sizeof endpoints, "%s,%s", t_proxy_endpoint(proxy),
            t_etcd_endpoint(t_etcd(), 0));
   coord_client *client =
-      t_client_with("wire", "gateway", "endpoints", endpoints, "keepalive.interval.ms", "10000",
-                    "keepalive.timeout.ms", "500", "log.level", "off", NULL);
+      t_client_with("wire", "gateway", "endpoints", endpoints, "log.level", "off", NULL);
   T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
   coord_op *get = coord_op_get("absent", 6);
   t_proxy_stall(proxy, true);
@@ -345,7 +343,7 @@ static void call_without_deadline_leaves_a_server_that_falls_silent(void) {
   T_CODE(coord_submit(client, get, -1, queue, 1, NULL, NULL), COORD_OK);
   coord_event *event = coord_queue_next(queue, 15000 * T_SLOW);
   T_CODE(coord_event_code(event), COORD_OK);
-  T_TRUE(t_now_ms() - start >= 10000);
+  T_TRUE(t_now_ms() - start < 5000 * T_SLOW);
   coord_event_free(event);
   coord_op_free(get);
   coord_client_free(client);

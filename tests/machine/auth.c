@@ -35,8 +35,8 @@ static void token_that_got_old_is_renewed_once(void) {
   answer("put", 0, "");
   expect(&calls[0], COORD_OK, "", 0);
   for (int round = 0; round < 4; round++) {
-    char token[8];
-    char next[8];
+    char token[16];
+    char next[16];
     snprintf(token, sizeof token, "t%d", round);
     snprintf(next, sizeof next, "t%d", round + 1);
     settle();

@@ -165,8 +165,9 @@ static inline void init(void *timeout) {
                               .describe = coord__subject,
                               .identity = coord__auth_identity(&auth)};
   config.link.connect_timeout_ms = 5000;
+  config.retry = (coord__retry){100, 20 * COORD__NS_PER_MS, 50 * COORD__NS_PER_MS, 200, 20};
   T_CODE(coord__endpoints_parse("a:1", &config.endpoints, NULL), COORD_OK);
-  coord__rpc_init(&rpc, loop, &logger, &config);
+  T_TRUE(coord__rpc_init(&rpc, loop, &logger, &config));
   coord__auth_bind(&auth, &rpc, &stats, *(int64_t *)timeout);
   coord__rpc_connect(&rpc);
 }

@@ -1,4 +1,4 @@
-#include "support/etcd.h"
+#include "support/etcd_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,27 +23,6 @@ enum {
   clusters_max = 8,
   first_port = 20000, /* below the range that the kernel gives to outgoing connections */
   port_count = 12000
-};
-
-typedef struct node {
-  pid_t pid; /* 0: not running */
-  int port;
-  int peer_port;
-  int health_port; /* the same as `port` without TLS */
-  char endpoint[48];
-  char dir[160];
-} node;
-
-struct t_cluster {
-  int node_count;
-  node nodes[t_etcd_nodes_max];
-  char dir[128];
-  const char *const *args;
-  t_pki *pki;
-  char certificate[64];
-  bool client_auth;
-  pid_t sweeper; /* removes `dir` when the other end of its pipe is closed, by us or by our death */
-  int sweeper_pipe;
 };
 
 static t_cluster *clusters[clusters_max];
@@ -100,7 +79,7 @@ bool t_etcd_is_at_least(int major, int minor) {
 
 /* --- Ports and health ---------------------------------------------------------------------------- */
 
-static int connect_to(int port) {
+int t_etcd_connect(int port) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   struct timeval limit = {.tv_sec = 2};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -134,7 +113,7 @@ static bool is_healthy(int port) {
   static const char request[] = "GET /health HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n\r\n";
   char answer[2048];
   size_t n = 0;
-  int fd = connect_to(port);
+  int fd = t_etcd_connect(port);
   if (fd < 0) return false;
   if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) > 0) {
     ssize_t got;
@@ -154,7 +133,7 @@ static bool settled(void *arg) {
     n->pid = 0;
     return true;
   }
-  return is_healthy(n->health_port);
+  return is_healthy(n->plain_port);
 }
 
 /* --- Processes ----------------------------------------------------------------------------------- */
@@ -200,41 +179,61 @@ __attribute__((format(printf, 2, 3))) static void add(arguments *args, const cha
   args->list[args->count++] = at;
 }
 
-static void add_tls(const t_cluster *cluster, const node *n, arguments *args) {
+static void add_tls(const t_cluster *cluster, arguments *args) {
   char file[80];
   snprintf(file, sizeof file, "%s.pem", cluster->certificate);
   add(args, "--cert-file=%s", t_pki_file(cluster->pki, file));
   snprintf(file, sizeof file, "%s.key", cluster->certificate);
   add(args, "--key-file=%s", t_pki_file(cluster->pki, file));
-  add(args, "--listen-metrics-urls=http://127.0.0.1:%d", n->health_port);
   if (!cluster->client_auth) return;
   add(args, "--client-cert-auth");
   add(args, "--trusted-ca-file=%s", t_pki_file(cluster->pki, "ca.pem"));
 }
 
-static void build_arguments(const t_cluster *cluster, const node *n, arguments *args) {
-  char members[512] = "";
+/* "n0=http://127.0.0.1:port,n1=...", without nodes that are no members. */
+static void list_members(const t_cluster *cluster, char *text, size_t size) {
+  text[0] = '\0';
   for (int i = 0; i < cluster->node_count; i++) {
-    size_t at = strlen(members);
-    snprintf(members + at, sizeof members - at, "%sn%d=http://127.0.0.1:%d", i > 0 ? "," : "", i,
-             cluster->nodes[i].peer_port);
+    const node *n = &cluster->nodes[i];
+    size_t at = strlen(text);
+    if (n->removed) continue;
+    snprintf(text + at, size - at, "%s%s=http://127.0.0.1:%d", at > 0 ? "," : "", n->name,
+             t_etcd_advertised_port(n));
   }
+}
+
+/* What loses a leader or a member has to wait: not for as long as etcd's own choice. */
+static void add_quick(arguments *args) {
+  add(args, "--heartbeat-interval=50");
+  add(args, "--election-timeout=500");
+  add(args, "--strict-reconfig-check=false");
+}
+
+static void build_arguments(const t_cluster *cluster, const node *n, arguments *args) {
+  char members[512];
+  list_members(cluster, members, sizeof members);
   add(args, "%s", binary_path());
-  add(args, "--name=n%d", (int)(n - cluster->nodes));
+  add(args, "--name=%s", n->name);
   add(args, "--data-dir=%s/data", n->dir);
   const char *scheme = cluster->pki ? "https" : "http";
-  add(args, "--listen-client-urls=%s://127.0.0.1:%d", scheme, n->port);
+  if (cluster->pki) {
+    add(args, "--listen-client-urls=https://127.0.0.1:%d,http://127.0.0.1:%d", n->port,
+        n->plain_port);
+  } else {
+    add(args, "--listen-client-urls=http://127.0.0.1:%d", n->port);
+  }
   add(args, "--advertise-client-urls=%s://127.0.0.1:%d", scheme, n->port);
   add(args, "--listen-peer-urls=http://127.0.0.1:%d", n->peer_port);
-  add(args, "--initial-advertise-peer-urls=http://127.0.0.1:%d", n->peer_port);
+  add(args, "--initial-advertise-peer-urls=http://127.0.0.1:%d", t_etcd_advertised_port(n));
   add(args, "--initial-cluster=%s", members);
-  add(args, "--initial-cluster-state=new");
+  add(args, "--initial-cluster-state=%s", n->joins ? "existing" : "new");
   if (binary.no_fsync) add(args, "--unsafe-no-fsync");
-  if (cluster->pki) add_tls(cluster, n, args);
+  if (cluster->pki) add_tls(cluster, args);
+  if (cluster->divisible) add_quick(args);
   for (const char *const *more = cluster->args; more && *more; more++) add(args, "%s", *more);
 }
 
-static void start_node(t_cluster *cluster, node *n) {
+void t_etcd_start_node(t_cluster *cluster, node *n) {
   arguments args = {.count = 0};
   char log_path[192];
   build_arguments(cluster, n, &args);
@@ -256,6 +255,8 @@ static void start_node(t_cluster *cluster, node *n) {
     _exit(127);
   }
   n->pid = pid;
+  n->paused = false;
+  atomic_store(&n->gate_pid, pid);
 }
 
 static void tell_log(const node *n) {
@@ -273,7 +274,7 @@ static void tell_log(const node *n) {
   T_FAIL("etcd did not become healthy; the end of its log: %s", tail);
 }
 
-static void end_node(node *n, int signal_number) {
+void t_etcd_end_node(node *n, int signal_number) {
   if (n->pid == 0) return;
   kill(n->pid, signal_number);
   kill(n->pid, SIGCONT);
@@ -285,25 +286,42 @@ static void end_node(node *n, int signal_number) {
   n->pid = 0;
 }
 
-static bool wait_healthy(node *n) { return t_wait_until(settled, n, healthy_ms) && n->pid != 0; }
+bool t_etcd_wait_healthy(node *n) { return t_wait_until(settled, n, healthy_ms) && n->pid != 0; }
+
+void t_etcd_choose_peer_port(t_cluster *cluster, node *n) {
+  do {
+    n->peer_port = free_port();
+  } while (n->peer_port == n->port);
+  if (!cluster->divisible) return;
+  n->cluster = cluster;
+  if (n->gate) t_proxy_stop(n->gate);
+  n->gate = t_proxy_start(n->peer_port);
+  atomic_store(&n->gate_port, t_proxy_port(n->gate));
+  t_proxy_admit(n->gate, t_cluster_admits, n);
+}
+
+int t_etcd_advertised_port(const node *n) { return n->gate ? t_proxy_port(n->gate) : n->peer_port; }
+
+void t_etcd_choose_ports(t_cluster *cluster, node *n) {
+  n->port = free_port();
+  t_etcd_choose_peer_port(cluster, n);
+  n->plain_port = n->port;
+  while (cluster->pki && (n->plain_port == n->port || n->plain_port == n->peer_port)) {
+    n->plain_port = free_port();
+  }
+  snprintf(n->endpoint, sizeof n->endpoint, "%s127.0.0.1:%d", cluster->pki ? "https://" : "",
+           n->port);
+}
 
 static bool start_all(t_cluster *cluster) {
   bool healthy = true;
   for (int i = 0; i < cluster->node_count; i++) {
     node *n = &cluster->nodes[i];
-    n->port = free_port();
-    do {
-      n->peer_port = free_port();
-    } while (n->peer_port == n->port);
-    n->health_port = n->port;
-    while (cluster->pki && (n->health_port == n->port || n->health_port == n->peer_port)) {
-      n->health_port = free_port();
-    }
-    snprintf(n->endpoint, sizeof n->endpoint, "%s127.0.0.1:%d", cluster->pki ? "https://" : "",
-             n->port);
+    snprintf(n->name, sizeof n->name, "n%d", i);
+    t_etcd_choose_ports(cluster, n);
   }
-  for (int i = 0; i < cluster->node_count; i++) start_node(cluster, &cluster->nodes[i]);
-  for (int i = 0; i < cluster->node_count; i++) healthy &= wait_healthy(&cluster->nodes[i]);
+  for (int i = 0; i < cluster->node_count; i++) t_etcd_start_node(cluster, &cluster->nodes[i]);
+  for (int i = 0; i < cluster->node_count; i++) healthy &= t_etcd_wait_healthy(&cluster->nodes[i]);
   return healthy;
 }
 
@@ -347,6 +365,7 @@ t_cluster *t_etcd_start(const t_etcd_options *options) {
   cluster->node_count = options && options->nodes > 0 ? options->nodes : 1;
   T_FATAL(cluster->node_count <= t_etcd_nodes_max);
   cluster->args = options ? options->args : NULL;
+  cluster->divisible = options && options->divisible;
   if (options && options->pki) take_tls(cluster, options);
   remember(cluster);
   cluster->sweeper = start_sweeper(cluster);
@@ -357,7 +376,7 @@ t_cluster *t_etcd_start(const t_etcd_options *options) {
                attempt, i);
     }
     if (start_all(cluster)) return cluster;
-    for (int i = 0; i < cluster->node_count; i++) end_node(&cluster->nodes[i], SIGKILL);
+    for (int i = 0; i < cluster->node_count; i++) t_etcd_end_node(&cluster->nodes[i], SIGKILL);
     if (attempt == start_attempts) break;
   }
   tell_log(&cluster->nodes[0]);
@@ -373,7 +392,12 @@ t_cluster *t_etcd(void) {
 }
 
 void t_etcd_stop(t_cluster *cluster) {
-  for (int i = 0; i < cluster->node_count; i++) end_node(&cluster->nodes[i], SIGTERM);
+  /* The last of several could not hand over the lead, and would take its time. */
+  int how = cluster->node_count > 1 ? SIGKILL : SIGTERM;
+  for (int i = 0; i < cluster->node_count; i++) t_etcd_end_node(&cluster->nodes[i], how);
+  for (int i = 0; i < cluster->node_count; i++) {
+    if (cluster->nodes[i].gate) t_proxy_stop(cluster->nodes[i].gate);
+  }
   close(cluster->sweeper_pipe);
   waitpid(cluster->sweeper, NULL, 0);
   for (int i = 0; i < clusters_max; i++) {
@@ -389,17 +413,17 @@ int t_etcd_port(const t_cluster *cluster, int i) { return cluster->nodes[i].port
 
 pid_t t_etcd_pid(const t_cluster *cluster, int i) { return cluster->nodes[i].pid; }
 
-void t_etcd_kill(t_cluster *cluster, int i) { end_node(&cluster->nodes[i], SIGKILL); }
+void t_etcd_kill(t_cluster *cluster, int i) { t_etcd_end_node(&cluster->nodes[i], SIGKILL); }
 
-void t_etcd_terminate(t_cluster *cluster, int i) { end_node(&cluster->nodes[i], SIGTERM); }
+void t_etcd_terminate(t_cluster *cluster, int i) { t_etcd_end_node(&cluster->nodes[i], SIGTERM); }
 
 void t_etcd_restart(t_cluster *cluster, int i) {
   node *n = &cluster->nodes[i];
   T_FATAL(n->pid == 0);
   for (int attempt = 0; attempt < start_attempts; attempt++) {
-    start_node(cluster, n);
-    if (wait_healthy(n)) return;
-    end_node(n, SIGKILL);
+    t_etcd_start_node(cluster, n);
+    if (t_etcd_wait_healthy(n)) return;
+    t_etcd_end_node(n, SIGKILL);
   }
   tell_log(n);
   bool etcd_started_again = false;
@@ -410,9 +434,13 @@ void t_etcd_pause(t_cluster *cluster, int i) {
   pid_t pid = cluster->nodes[i].pid;
   kill(pid, SIGSTOP);
   waitpid(pid, NULL, WUNTRACED); /* returns once all its threads stand still */
+  cluster->nodes[i].paused = true;
 }
 
-void t_etcd_resume(t_cluster *cluster, int i) { kill(cluster->nodes[i].pid, SIGCONT); }
+void t_etcd_resume(t_cluster *cluster, int i) {
+  kill(cluster->nodes[i].pid, SIGCONT);
+  cluster->nodes[i].paused = false;
+}
 
 /* --- Clients --------------------------------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@ typedef struct t_cluster t_cluster;
 typedef struct t_etcd_options {
   int nodes;               /* 0 means 1 */
   const char *const *args; /* more arguments of etcd, up to a NULL; may be NULL */
+  bool divisible;          /* a proxy before each peer port, and quick elections: see cluster.h */
   t_pki *pki;              /* NULL: plain; else clients are spoken to with TLS by NAME.pem, .key */
   const char *certificate; /* NAME; NULL: "server", which is issued if need be */
   bool client_auth;        /* only clients with a certificate of ca.pem are served */

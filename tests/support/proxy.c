@@ -28,6 +28,7 @@ typedef struct flow {
 
 typedef struct pair {
   int fds[2]; /* client, server */
+  bool lossy; /* something was thrown away */
   flow up;
   flow down;
 } pair;
@@ -50,6 +51,9 @@ struct t_proxy {
   bool cut;
   bool refuse;
   bool stall;
+  bool swallow;
+  bool (*admit)(void *arg, int from_port);
+  void *admit_arg;
   int delay_ms;
   int trickle;
   int accepted;
@@ -121,11 +125,23 @@ static void drop_all(t_proxy *proxy) {
   }
 }
 
+static bool is_admitted(t_proxy *proxy, int fd) {
+  struct sockaddr_in from = {.sin_port = 0};
+  socklen_t len = sizeof from;
+  struct linger abrupt = {1, 0};
+  if (!proxy->admit) return true;
+  getpeername(fd, (struct sockaddr *)&from, &len);
+  if (proxy->admit(proxy->admit_arg, ntohs(from.sin_port))) return true;
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &abrupt, sizeof abrupt);
+  close(fd);
+  return false;
+}
+
 static void accept_one(t_proxy *proxy) {
   struct sockaddr_in to = loopback(proxy->to_port);
   int on = 1;
   int client = accept4(proxy->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (client < 0) return;
+  if (client < 0 || !is_admitted(proxy, client)) return;
   int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int free_slot = 0;
   while (free_slot < pairs_max && proxy->pairs[free_slot]) free_slot++;
@@ -141,7 +157,7 @@ static void accept_one(t_proxy *proxy) {
 }
 
 /* False: this direction has ended, and with it the connection. */
-static bool move(t_proxy *proxy, flow *f, int64_t *counter) {
+static bool move(t_proxy *proxy, flow *f, int64_t *counter, bool *lossy) {
   if (f->at == f->len) {
     size_t most = proxy->trickle > 0 ? (size_t)proxy->trickle : sizeof f->bytes;
     ssize_t n = recv(f->from, f->bytes, most, MSG_DONTWAIT);
@@ -150,6 +166,11 @@ static bool move(t_proxy *proxy, flow *f, int64_t *counter) {
     f->at = 0;
     f->len = (size_t)n;
     f->due_ms = t_now_ms() + proxy->delay_ms + (proxy->trickle > 0 ? 1 : 0);
+  }
+  if (proxy->swallow) {
+    f->at = f->len;
+    *lossy = true;
+    return true;
   }
   if (t_now_ms() < f->due_ms) return true;
   ssize_t n = send(f->to, f->bytes + f->at, f->len - f->at, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -172,6 +193,9 @@ static void watch_flow(const flow *f, struct pollfd *from, struct pollfd *to, in
 }
 
 static void carry_out_orders(t_proxy *proxy) {
+  for (int i = 0; !proxy->swallow && i < pairs_max; i++) {
+    if (proxy->pairs[i] && proxy->pairs[i]->lossy) drop_pair(proxy, i);
+  }
   if (proxy->cut || proxy->refuse) drop_all(proxy);
   proxy->cut = false;
   if (proxy->refuse && proxy->listen_fd >= 0) {
@@ -205,8 +229,10 @@ static void forward(t_proxy *proxy) {
   for (int i = 0; i < pairs_max; i++) {
     pair *p = proxy->pairs[i];
     if (!p) continue;
-    bool alive = move(proxy, &p->up, &proxy->bytes_up);
-    if (!move(proxy, &p->down, &proxy->bytes_down) || !alive) drop_pair(proxy, i);
+    bool alive = move(proxy, &p->up, &proxy->bytes_up, &p->lossy);
+    alive &= move(proxy, &p->down, &proxy->bytes_down, &p->lossy);
+    if (!alive && proxy->swallow) continue; /* nor does the end of a connection pass */
+    if (!alive) drop_pair(proxy, i);
   }
 }
 
@@ -301,6 +327,8 @@ static void order(t_proxy *proxy) {
   while (proxy->carried_out < number) pthread_cond_wait(&proxy->done, &proxy->lock);
 }
 
+int t_proxy_port(const t_proxy *proxy) { return proxy->port; }
+
 const char *t_proxy_endpoint(const t_proxy *proxy) { return proxy->endpoint; }
 
 void t_proxy_cut(t_proxy *proxy) {
@@ -320,6 +348,15 @@ static void set_flag(t_proxy *proxy, bool *flag, bool on) {
 void t_proxy_refuse(t_proxy *proxy, bool on) { set_flag(proxy, &proxy->refuse, on); }
 
 void t_proxy_stall(t_proxy *proxy, bool on) { set_flag(proxy, &proxy->stall, on); }
+
+void t_proxy_swallow(t_proxy *proxy, bool on) { set_flag(proxy, &proxy->swallow, on); }
+
+void t_proxy_admit(t_proxy *proxy, bool (*admit)(void *arg, int from_port), void *arg) {
+  pthread_mutex_lock(&proxy->lock);
+  proxy->admit = admit;
+  proxy->admit_arg = arg;
+  pthread_mutex_unlock(&proxy->lock);
+}
 
 static void set_number(t_proxy *proxy, int *number, int value) {
   pthread_mutex_lock(&proxy->lock);

@@ -16,6 +16,7 @@ t_proxy *t_proxy_start_ipv6(int to_port);
 t_proxy *t_proxy_start_unix(int to_port);
 void t_proxy_stop(t_proxy *proxy);
 
+int t_proxy_port(const t_proxy *proxy);
 /* "127.0.0.1:port", "[::1]:port" or "unix:///path", lives as long as the proxy. */
 const char *t_proxy_endpoint(const t_proxy *proxy);
 /* Ends all connections with a TCP reset; new ones are accepted. */
@@ -24,6 +25,12 @@ void t_proxy_cut(t_proxy *proxy);
 void t_proxy_refuse(t_proxy *proxy, bool on);
 /* true: nothing is read or forwarded any more, no connection ends; false: it goes on. */
 void t_proxy_stall(t_proxy *proxy, bool on);
+/* true: connections are accepted and what either side sends is thrown away, as on a network that
+ * loses every packet; false: those that lost something are cut, others work. */
+void t_proxy_swallow(t_proxy *proxy, bool on);
+/* Each new connection is reset unless `admit` agrees; it is called on the thread of the proxy with
+ * the port that the connection comes from. NULL: all are welcome. */
+void t_proxy_admit(t_proxy *proxy, bool (*admit)(void *arg, int from_port), void *arg);
 /* Every piece arrives this much later; 0: at once. */
 void t_proxy_delay(t_proxy *proxy, int ms);
 /* At most so many bytes at a time, one piece a millisecond; 0: no limit. */

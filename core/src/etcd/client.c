@@ -114,11 +114,7 @@ static void on_connect_result(void *user, coord_code code, const char *why, cons
   snprintf(o->why + used, sizeof o->why - used, "%s%s: %s", used > 0 ? "; " : "", endpoint, why);
   /* Endpoints that fail in different ways have one thing in common: none could be used. */
   o->code = o->failures == 0 || o->code == code ? code : COORD_UNAVAILABLE;
-  if (++o->failures < o->client->rpc.config.endpoints.count) {
-    coord__rpc_connect(&o->client->rpc);
-  } else {
-    end_opening(o);
-  }
+  if (++o->failures >= o->client->rpc.config.endpoints.count) end_opening(o);
 }
 
 static void run_connect(coord__job *job) {
@@ -277,7 +273,18 @@ static coord_code configure(coord_client *c, coord_error **err) {
       .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES),
       .gateway_max_connections = (size_t)number(c, COORD__OPTION_GATEWAY_MAX_CONNECTIONS),
       .gateway_idle_ns = number(c, COORD__OPTION_GATEWAY_IDLE_MS) * COORD__NS_PER_MS};
-  coord__rpc_init(&c->rpc, c->loop, &c->log, &config);
+  config.attempt_timeout_ms = number(c, COORD__OPTION_ATTEMPT_TIMEOUT_MS);
+  config.retry = (coord__retry){
+      .max_attempts = (int)number(c, COORD__OPTION_RETRY_MAX_ATTEMPTS),
+      .initial_delay_ns = number(c, COORD__OPTION_RETRY_INITIAL_DELAY_MS) * COORD__NS_PER_MS,
+      .max_delay_ns = number(c, COORD__OPTION_RETRY_MAX_DELAY_MS) * COORD__NS_PER_MS,
+      .multiplier_percent = (int)number(c, COORD__OPTION_RETRY_MULTIPLIER_PERCENT),
+      .jitter_percent = (int)number(c, COORD__OPTION_RETRY_JITTER_PERCENT)};
+  coord__health_probe(&config.probe);
+  if (!coord__rpc_init(&c->rpc, c->loop, &c->log, &config)) {
+    coord__endpoints_free(&config.endpoints);
+    return coord__no_memory(err);
+  }
   c->limits.ns = &c->ns;
   c->limits.request_max_bytes = (size_t)number(c, COORD__OPTION_REQUEST_MAX_BYTES);
   c->limits.request_max_ops = (size_t)number(c, COORD__OPTION_REQUEST_MAX_OPS);

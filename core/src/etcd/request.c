@@ -103,6 +103,21 @@ static bool is_read_only(const coord_op *op) {
   }
 }
 
+/* Only for what is about keys: who looks after a sick cluster wants answers. */
+static bool needs_leader(const coord_op *op) {
+  switch (op->kind) {
+    case COORD__OP_GET:
+      return !op->message.get.serializable;
+    case COORD__OP_TXN:
+      return op->changes;
+    case COORD__OP_PUT:
+    case COORD__OP_DELETE:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /* Pack the message of a checked op. */
 static coord_code pack(const coord_op *op, const ProtobufCMessage *message,
                        const coord__limits *limits, encoding as, coord__request *out,
@@ -123,6 +138,7 @@ static coord_code pack(const coord_op *op, const ProtobufCMessage *message,
   *out = (coord__request){.method = &coord__methods[as.method],
                           .body = {.data = data, .len = whole, .cap = whole},
                           .read_only = is_read_only(op),
+                          .needs_leader = needs_leader(op),
                           .idempotent = op->idempotent,
                           .decode = as.decode};
   return COORD_OK;
@@ -151,4 +167,14 @@ void coord__request_free(coord__request *request) {
   if (request == NULL) return;
   if (request->method != NULL && request->method->secret) coord__buf_wipe(&request->body);
   coord__buf_free(&request->body);
+}
+
+void coord__health_probe(coord__probe *out) {
+  Etcdserverpb__RangeRequest range;
+  etcdserverpb__range_request__init(&range);
+  range.key = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "health"};
+  range.keys_only = 1;
+  *out = (coord__probe){.method = &coord__methods[COORD__METHOD_RANGE],
+                        .len = etcdserverpb__range_request__get_packed_size(&range)};
+  etcdserverpb__range_request__pack(&range, out->message);
 }

@@ -8,6 +8,7 @@
 #include "coord/op.h"
 #include "coord/result.h"
 #include "rpc/method.h"
+#include "rpc/target.h"
 
 struct coord__namespace;
 
@@ -23,9 +24,10 @@ typedef coord_code (*coord__decode_fn)(const uint8_t *bytes, size_t len, coord_r
 
 typedef struct coord__request {
   const coord__method *method;
-  coord__buf body; /* COORD__FRAME_HEADROOM free bytes, then the encoded message */
-  bool read_only;  /* changes nothing: may always be repeated */
-  bool idempotent; /* the caller said that twice is as good as once */
+  coord__buf body;   /* COORD__FRAME_HEADROOM free bytes, then the encoded message */
+  bool read_only;    /* changes nothing: may always be repeated */
+  bool needs_leader; /* a member without a leader cannot do it */
+  bool idempotent;   /* the caller said that twice is as good as once */
   coord__decode_fn decode;
 } coord__request;
 
@@ -34,6 +36,8 @@ typedef struct coord__request {
 coord_code coord__op_encode(const coord_op *op, const coord__limits *limits, coord__request *out,
                             coord_error **err);
 void coord__request_free(coord__request *request);
+/* What a healthy server answers: as etcd's own health check, a read of the key "health". */
+void coord__health_probe(coord__probe *out);
 
 /* The code, flags (COORD_RETRIABLE, COORD_MAYBE_APPLIED for writes) that a gRPC status and message
  * of etcd stand for. COORD_OK for status 0. */

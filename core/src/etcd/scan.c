@@ -262,6 +262,7 @@ static void call_page(coord_scan *s) {
                           .request = request.body,
                           .repeatable = true,
                           .read_only = true,
+                          .needs_leader = request.needs_leader,
                           .deadline_ns = s->task->deadline_ns,
                           .done = on_page};
   s->calling = true;

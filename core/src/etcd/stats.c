@@ -126,6 +126,7 @@ char *coord__stats_json(const coord__stats *stats, const coord__rpc_counters *rp
   add_number(root, "connect_failed", atomic_load(&rpc->connect_failed));
   add_number(root, "connections_lost", atomic_load(&rpc->connections_lost));
   add_number(root, "retries", atomic_load(&rpc->retries));
+  add_number(root, "ejections", atomic_load(&rpc->ejections));
   json_object_object_add(root, "methods", methods);
   const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
   char *copy = text != NULL ? coord__strdup(text) : NULL;

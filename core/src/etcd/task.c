@@ -73,6 +73,7 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
     task->call.method = request.method;
     task->call.request = request.body;
     task->call.read_only = request.read_only;
+    task->call.needs_leader = request.needs_leader;
     task->call.repeatable = request.read_only || request.idempotent;
     task->call.done = on_call_done;
   }

@@ -28,7 +28,7 @@ static void resume(coord__discovery *d, coord_code code, const char *why) {
     if (!d->waiting[i]) continue;
     d->waiting[i] = false;
     if (d->known) {
-      coord__channel_connect(&d->rpc->channels[i]);
+      coord__channel_wake(&d->rpc->channels[i]);
     } else {
       coord__channel_fail(&d->rpc->channels[i], code, why, d->domain->name);
     }
@@ -137,7 +137,7 @@ bool coord__discovery_set_endpoints(coord__discovery *d, coord__endpoints *endpo
   memcpy(waiting, d->waiting, sizeof waiting);
   memset(d->waiting, 0, sizeof d->waiting);
   for (int i = 0; i < COORD__LANES; i++) {
-    if (waiting[i]) coord__channel_connect(&d->rpc->channels[i]);
+    if (waiting[i]) coord__channel_wake(&d->rpc->channels[i]);
   }
   return true;
 }

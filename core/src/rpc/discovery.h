@@ -7,10 +7,7 @@
 
 #include "net/srv.h"
 #include "rpc/endpoint.h"
-
-/* Traffic is kept apart so that bulk reads never hold up watches or leases. */
-typedef enum coord__lane { COORD__LANE_CALLS, COORD__LANE_WATCHES, COORD__LANE_LEASES } coord__lane;
-enum { COORD__LANES = 3 };
+#include "rpc/lane.h"
 
 struct coord__rpc;
 struct coord__channel;
@@ -27,7 +24,7 @@ typedef struct coord__discovery {
 
 /* `rpc` has its endpoints. */
 void coord__discovery_init(coord__discovery *d, struct coord__rpc *rpc);
-/* The channel has to wait for an answer first: it is told by coord__channel_connect or
+/* The channel has to wait for an answer first: it is told by coord__channel_wake or
  * coord__channel_fail, the latter also from within. */
 bool coord__discovery_ask(coord__discovery *d, struct coord__channel *channel);
 /* As coord__rpc_set_endpoints, by order of the program: a domain among them is asked for from now on,

@@ -8,15 +8,29 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
+#include "rpc/channel.h"
 #include "rpc/discovery.h"
 #include "rpc/identity.h"
+#include "rpc/target.h"
 #include "rpc/wire.h"
+
+/* How calls are tried again. */
+typedef struct coord__retry {
+  int max_attempts; /* of one call */
+  int64_t initial_delay_ns;
+  int64_t max_delay_ns;
+  int multiplier_percent;
+  int jitter_percent;
+} coord__retry;
 
 typedef struct coord__rpc_config {
   const coord__wire *wire;
   coord__endpoints endpoints; /* owned by the rpc from coord__rpc_init on */
   const char *dns_servers;    /* as the option; only for endpoints that DNS tells */
   coord__link_config link;    /* endpoint is filled in for each link */
+  coord__retry retry;
+  int64_t attempt_timeout_ms; /* silence after which an endpoint is ejected, if there are others */
+  coord__probe probe;
   /* What a status of the server means; flags: COORD_RETRIABLE, COORD_MAYBE_APPLIED. */
   coord_code (*classify)(int grpc_status, const char *message, bool read_only, uint32_t *flags);
   coord__identity *identity; /* NULL: calls go without a token */
@@ -35,24 +49,8 @@ typedef struct coord__rpc_counters {
   atomic_llong connections_lost;
   atomic_llong connections;
   atomic_llong retries;
+  atomic_llong ejections;
 } coord__rpc_counters;
-
-typedef struct coord__carrier coord__carrier; /* a link and the calls on it */
-typedef struct coord__rpc coord__rpc;
-
-typedef struct coord__channel {
-  coord__rpc *rpc;
-  coord__carrier *carrier; /* connecting or in use; NULL when there is none */
-  size_t endpoint;         /* to use now, or to try next */
-  size_t failures;         /* endpoints that failed in a row */
-  coord__list waiting;     /* calls that need a link */
-  coord__list streams;     /* streams that need a link */
-  coord__list delayed;     /* calls to be tried again after a pause */
-  coord__timer reconnect;
-  coord__timer again;
-  coord_code last_code; /* of the last failure to connect */
-  char last_why[256];
-} coord__channel;
 
 /* Endpoints that took the place of others. All are kept: connections and errors name them. */
 typedef struct coord__endpoint_set {
@@ -60,6 +58,7 @@ typedef struct coord__endpoint_set {
   coord__endpoints endpoints;
 } coord__endpoint_set;
 
+typedef struct coord__rpc coord__rpc;
 struct coord__rpc {
   coord__loop *loop;
   coord__log *log;
@@ -68,12 +67,15 @@ struct coord__rpc {
   _Atomic(coord__endpoint_set *) newest; /* NULL: the first ones count */
   coord__discovery discovery;
   coord__rpc_counters counters;
+  coord__target **targets; /* of the endpoints that count now, in their order */
+  size_t target_count;
   coord__channel channels[COORD__LANES];
   coord__list carriers;
   coord__list held_calls; /* wait for the identity */
   coord__list held_streams;
   bool closed;
-  /* Told after each endpoint that could not be reached, and once one is: for opening a client. */
+  /* Told when an endpoint could not be reached for the first time, and once one is: for opening a
+   * client. */
   void (*connect_result)(void *user, coord_code code, const char *why, const char *endpoint);
   void *user;
 };
@@ -88,6 +90,7 @@ struct coord__call {
   coord__buf request; /* owned; COORD__FRAME_HEADROOM bytes of room, then the message */
   bool repeatable;    /* reads, and writes marked idempotent */
   bool read_only;
+  bool needs_leader;   /* a server without a leader may refuse it at once */
   int64_t deadline_ns; /* 0: none */
   /* The end, once: code, error (owned by the callee) and response (likewise) are filled in. */
   void (*done)(coord__call *call);
@@ -103,6 +106,10 @@ struct coord__call {
   bool maybe_applied; /* an earlier try may have reached the server */
   bool held;          /* waits for the identity */
   int refusals;       /* tries that failed for their token */
+  int tries;          /* that failed otherwise */
+  int pauses;         /* before tries */
+  int64_t resume_ns;  /* the end of the pause; 0: in none */
+  int64_t sent_ns;    /* the try under way */
   uint64_t login;     /* that the try under way went with */
 };
 
@@ -127,14 +134,14 @@ struct coord__stream {
   uint64_t login;
 };
 
-/* Takes the endpoints of the config. False when memory is out. */
-void coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
+/* Takes the endpoints of the config. False: memory is out, and nothing was taken. */
+bool coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
                      const coord__rpc_config *config);
 /* End everything with COORD_CLOSED and let go of the connections. Calls come back through `done`. */
 void coord__rpc_close(coord__rpc *rpc);
 void coord__rpc_free(coord__rpc *rpc);
-/* From now on connect to these, which are taken over; links to others end with what they carry. False
- * when memory is out. */
+/* From now on these count, which are taken over; links to others finish their calls, their streams
+ * end. False: memory is out, and nothing has changed. */
 bool coord__rpc_set_endpoints(coord__rpc *rpc, coord__endpoints *endpoints);
 /* Those that count now. Any thread. */
 const coord__endpoints *coord__rpc_endpoints(const coord__rpc *rpc);
@@ -167,44 +174,22 @@ void coord__rpc_release(coord__rpc *rpc);
 void coord__rpc_refuse(coord__rpc *rpc, coord_code code, const coord_error *failure);
 bool coord__rpc_holds(const coord__rpc *rpc);
 
-/* ---- between channel.c, call.c and stream.c ---- */
+/* ---- between channel.c, target.c, call.c and stream.c ---- */
 
 /* How often a token may be refused before that is the answer; each so many a next endpoint is tried.
  */
 enum { COORD__REFUSALS_MAX = 50, COORD__REFUSALS_TO_AVOID = 8 };
 
-void coord__call_refuse(coord__call *call, coord_code code, const coord_error *failure);
-void coord__stream_refuse(coord__stream *stream, coord_code code, const coord_error *failure);
-
-struct coord__carrier {
-  coord__list link; /* rpc->carriers */
-  coord__channel *channel;
-  coord__link *wire;
-  const coord__endpoint *endpoint;
-  coord__timer patience; /* for the link to become ready */
-  bool is_ready;
-  bool has_served; /* the server has answered on it */
-  bool retiring;   /* takes nothing new */
-  coord__list calls;
-  coord__list streams;
-};
-
-/* Have a link soon: connect unless that is under way. */
-void coord__channel_wake(coord__channel *channel);
-/* For discovery: connect now, as there is something to connect to, or fail as an endpoint that cannot
- * be reached does. */
-void coord__channel_connect(coord__channel *channel);
-void coord__channel_fail(coord__channel *channel, coord_code code, const char *why,
-                         const char *endpoint);
-/* Hand what waits to the link as far as it goes. */
-void coord__channel_pump(coord__channel *channel);
-/* The server at the end of this link cannot serve now: what is new goes to the next endpoint, if
- * there is one. The link may be gone then. */
-void coord__channel_avoid(coord__carrier *carrier);
-/* Calls and streams, for the channel. */
 bool coord__call_try(coord__call *call, coord__carrier *carrier);
+/* Whether it may go elsewhere although its answer may still come. */
+bool coord__call_may_move(const coord__call *call);
+void coord__call_move(coord__call *call);
+void coord__call_refuse(coord__call *call, coord_code code, const coord_error *failure);
 bool coord__stream_try(coord__stream *stream, coord__carrier *carrier);
 void coord__stream_fail(coord__stream *stream, coord_code code, const char *why,
                         const char *endpoint);
+/* End it on its link and tell its owner, who may go on elsewhere. */
+void coord__stream_cut(coord__stream *stream, const char *why);
+void coord__stream_refuse(coord__stream *stream, coord_code code, const coord_error *failure);
 
 #endif

@@ -33,6 +33,7 @@ static void tell_endpoints(coord__rpc *rpc) {
   for (size_t i = 0; i < endpoints->count; i++) {
     coord__endpoint *e = &endpoints->items[i];
     e->told = is_connected(rpc, e->name) ? COORD_STATE_CONNECTED : 0;
+    e->ejected = i < rpc->target_count && rpc->targets[i]->ejected;
   }
   char *list = coord__endpoints_text(endpoints);
   if (list != NULL) tell(rpc, COORD_STATE_ENDPOINTS, NULL, COORD_OK, list);

@@ -70,6 +70,12 @@ void coord__stream_fail(coord__stream *stream, coord_code code, const char *why,
   stream->closed(stream, code, err);
 }
 
+void coord__stream_cut(coord__stream *stream, const char *why) {
+  const char *endpoint = stream->carrier->endpoint->name;
+  stream->carrier->wire->ops->end(&stream->wire);
+  coord__stream_fail(stream, COORD_UNAVAILABLE, why, endpoint);
+}
+
 void coord__stream_refuse(coord__stream *stream, coord_code code, const coord_error *failure) {
   coord_error *err = NULL;
   coord__fail(&err, code, "%s: %s", stream->wire.method->name,

@@ -31,6 +31,7 @@ typedef struct coord__attempt {
   size_t frame_len;
   int64_t deadline_ns; /* 0: none */
   const char *token;   /* NULL: none; to be copied by the call that starts it */
+  bool needs_leader;   /* a server without a leader is to refuse it at once */
   /* The end, never from within the call that started it. With code COORD_OK and grpc_status 0,
    * `body` is the answer, to be taken or left. */
   void (*done)(struct coord__attempt *attempt, const coord__outcome *outcome, coord__buf *body);
@@ -79,6 +80,8 @@ typedef struct coord__link_ops {
   size_t (*capacity)(const coord__link *link);
   /* Those that have not ended, or were not read to their end. */
   size_t (*in_flight)(const coord__link *link);
+  /* When bytes of an answer last came, by coord__clock_ns. */
+  int64_t (*heard)(const coord__link *link);
   /* Start. False: not possible on this link, nothing was kept. */
   bool (*call)(coord__link *link, coord__attempt *attempt);
   /* Give up: `done` is not called any more. */

@@ -702,9 +702,13 @@ static void gateway_close(coord__link *link) {
   coord__free(l);
 }
 
-static const coord__link_ops link_ops = {gateway_capacity, gateway_in_flight, gateway_call,
-                                         gateway_cancel,   gateway_open,      gateway_send,
-                                         gateway_pause,    gateway_end,       gateway_close};
+static int64_t gateway_heard(const coord__link *link) {
+  return ((const gateway_link *)link)->heard_ns;
+}
+
+static const coord__link_ops link_ops = {
+    gateway_capacity, gateway_in_flight, gateway_heard, gateway_call, gateway_cancel,
+    gateway_open,     gateway_send,      gateway_pause, gateway_end,  gateway_close};
 
 static coord__link *gateway_link_open(const coord__link_config *config,
                                       const coord__link_events *events, void *owner) {

@@ -23,6 +23,7 @@ typedef struct grpc_link {
   coord__list finished; /* exchanges that nobody has read to the end yet */
   size_t finished_count;
   coord__idle notify; /* the last of them is gone: a link that is being left may go */
+  int64_t heard_ns;   /* when bytes of an answer last came */
   bool closing;
   char why[STREAM_WHY]; /* of the loss, for the exchanges that it ends */
 } grpc_link;
@@ -163,6 +164,7 @@ static coord__exchange *of(coord__h2_stream *s) {
 
 static void on_header(coord__h2_stream *s, const uint8_t *name, size_t name_len,
                       const uint8_t *value, size_t value_len) {
+  of(s)->owner->heard_ns = coord__loop_now_ns(of(s)->owner->config.loop);
   coord__grpc_header(&of(s)->reader, name, name_len, value, value_len);
 }
 
@@ -207,6 +209,7 @@ static size_t take_in(coord__exchange *x, const uint8_t *p, size_t n, bool *gone
 
 static void on_data(coord__h2_stream *s, const uint8_t *p, size_t n) {
   coord__exchange *x = of(s);
+  x->owner->heard_ns = coord__loop_now_ns(x->owner->config.loop);
   bool gone = false;
   size_t used = 0;
   if (!x->paused) used = take_in(x, p, n, &gone);
@@ -304,8 +307,8 @@ static bool submit(coord__exchange *x, const coord__method *method, const char *
     size_t len = coord__grpc_timeout(timeout, deadline_ns - coord__loop_now_ns(l->config.loop));
     headers[n++] = (nghttp2_nv)NV("grpc-timeout", timeout, len, 0);
   }
-  if (x->duplex != NULL) {
-    /* A stream on a member that has lost its leader would be silent: let the server end it. */
+  if (x->duplex != NULL || x->attempt->needs_leader) {
+    /* On a member that has lost its leader it would be silent: let the server end it. */
     headers[n++] = (nghttp2_nv)FIXED("hasleader", "true");
   }
   if (token != NULL) headers[n++] = (nghttp2_nv)NV("token", token, strlen(token), 0);
@@ -460,9 +463,11 @@ static void grpc_close(coord__link *link) {
   coord__free(l);
 }
 
-static const coord__link_ops link_ops = {grpc_capacity, grpc_in_flight, grpc_call,
-                                         grpc_cancel,   grpc_open,      grpc_send,
-                                         grpc_pause,    grpc_end,       grpc_close};
+static int64_t grpc_heard(const coord__link *link) { return ((const grpc_link *)link)->heard_ns; }
+
+static const coord__link_ops link_ops = {grpc_capacity, grpc_in_flight, grpc_heard, grpc_call,
+                                         grpc_cancel,   grpc_open,      grpc_send,  grpc_pause,
+                                         grpc_end,      grpc_close};
 
 static coord__link *grpc_link_open(const coord__link_config *config,
                                    const coord__link_events *events, void *owner) {
