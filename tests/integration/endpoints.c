@@ -152,7 +152,7 @@ static void plain_client_changes_to_tls_and_back(void) {
   t_cluster *secure = t_etcd_start(&(t_etcd_options){.pki = pki});
   coord_client *client =
       t_client_with("tls.ca", t_pki_file(pki, "ca.pem"), "log.level", "off", NULL);
-  coord_client *without = t_client_with("request.timeout.ms", "300", "log.level", "off", NULL);
+  coord_client *without = t_client_with("request.timeout.ms", "1000", "log.level", "off", NULL);
   T_TRUE(t_get_is(client, "absent", NULL));
   set(client, t_etcd_endpoint(secure, 0));
   T_TRUE(t_put(client, "k", "secure") > 0);
