@@ -180,17 +180,24 @@ static void files_that_tls_needs_are_looked_at(void) {
   t_pki_free(pki);
 }
 
+static bool has_warned_of_tls(void *queue) {
+  bool warned = false;
+  for (coord_event *event; (event = coord_queue_next(queue, 0)) != NULL;) {
+    warned |= strstr(coord_event_text(event), "tls.verify is false") != NULL;
+    coord_event_free(event);
+  }
+  return warned;
+}
+
 static void warning_comes_when_tls_is_not_verified(void) {
   coord_queue *queue = NULL;
   coord_client *client = t_client_with("tls.verify", "false", NULL);
   T_OK(coord_queue_open(&queue, &err), err);
   T_OK(coord_client_log_to(client, queue, 0, &err), err);
   set(client, "127.0.0.1:1");
-  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  T_TRUE(!has_warned_of_tls(queue));
   set(client, "https://127.0.0.1:1");
-  coord_event *event = coord_queue_next(queue, SOON_MS);
-  T_HAS(coord_event_text(event), "tls.verify is false");
-  coord_event_free(event);
+  T_TRUE(t_wait_until(has_warned_of_tls, queue, SOON_MS));
   coord_client_free(client);
   coord_queue_free(queue);
 }
