@@ -629,7 +629,9 @@ static void explain_probe(const gateway_link *l, const coord__http_end *end,
              "(--listen-client-http-urls): %s",
              end->why);
   } else {
-    snprintf(a->message, sizeof a->message, "%s", end->why);
+    bool hint = end->silent && !l->config.endpoint->tls;
+    snprintf(a->message, sizeof a->message, "%s%s", end->why,
+             hint ? "; if it speaks TLS, use https://" : "");
   }
 }
 
@@ -741,6 +743,7 @@ static coord__link *gateway_link_open(const coord__link_config *config,
                              .port = config->endpoint->port,
                              .unix_path = config->endpoint->unix_path,
                              .proxy = config->proxy,
+                             .tls = config->endpoint->tls ? config->tls : NULL,
                              .connect_timeout_ms = config->connect_timeout_ms,
                              .tcp_user_timeout_ms = config->tcp_user_timeout_ms,
                              .kept = config->gateway_max_connections,
