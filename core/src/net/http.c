@@ -401,7 +401,12 @@ static void work(coord__idle *idle) {
   }
   for (coord__list *node; (node = coord__list_pop(&h->ended)) != NULL;) {
     coord__http_request *r = COORD__CONTAINER(node, coord__http_request, link);
-    r->done(r, &r->end);
+    /* The request may go before the callback is over. */
+    char why[COORD__HTTP_WHY];
+    coord__http_end end = r->end;
+    memcpy(why, r->why, sizeof why);
+    end.why = why;
+    r->done(r, &end);
     if (gone) return;
   }
   h->gone = NULL;
