@@ -26,6 +26,10 @@ void coord__client_retain(coord_client *c) {
 }
 
 static void free_client(coord_client *c) {
+  for (coord__list *node; (node = coord__list_pop(&c->dependents)) != NULL;) {
+    coord__dependent *dependent = COORD__CONTAINER(node, coord__dependent, link);
+    dependent->free(dependent);
+  }
   coord__rpc_free(&c->rpc);
   coord__namespace_free(&c->ns);
   coord__auth_free(&c->auth);
@@ -75,6 +79,10 @@ void coord__client_end(coord_client *c) {
                     "the client was closed");
   }
   coord__sync_stop(&c->sync);
+  for (coord__list *node = c->dependents.next; node != &c->dependents; node = node->next) {
+    coord__dependent *dependent = COORD__CONTAINER(node, coord__dependent, link);
+    dependent->end(dependent);
+  }
   coord__rpc_close(&c->rpc);
   coord__auth_stop(&c->auth);
 }
@@ -313,6 +321,7 @@ coord_code coord__client_open(const coord_options *options, coord_client **out, 
   coord__list_init(&c->open);
   coord__list_init(&c->completed);
   coord__list_init(&c->closers);
+  coord__list_init(&c->dependents);
   c->deliver.run = coord__task_deliver;
   c->end_job.run = run_end;
   coord_code code = coord__loop_acquire(&c->loop, err);

@@ -16,6 +16,15 @@
 #include "etcd/sync.h"
 #include "rpc/rpc.h"
 
+/* What lives on a client and has I/O of its own. */
+typedef struct coord__dependent {
+  coord__list link;
+  /* I/O thread: the client is closed, or once more. Its connections go next. */
+  void (*end)(struct coord__dependent *dependent);
+  /* The client's memory goes, also that of a forked child's copy. Any thread. */
+  void (*free)(struct coord__dependent *dependent);
+} coord__dependent;
+
 struct coord_client {
   atomic_int refs; /* memory: the handles, the calls under way, the I/O */
   atomic_int uses; /* handles of the program; with the last one the client ends */
@@ -42,8 +51,10 @@ struct coord_client {
   coord__list open;      /* all tasks that have not ended */
   coord__list completed; /* tasks to be delivered before the loop sleeps */
   coord__idle deliver;
-  coord__list closers;  /* threads in coord__client_close */
-  bool no_range_stream; /* the server has told that it lacks it */
+  coord__list dependents;
+  struct coord__keeper *keeper; /* one of them, of coord/; NULL: there was no lease yet */
+  coord__list closers;          /* threads in coord__client_close */
+  bool no_range_stream;         /* the server has told that it lacks it */
 };
 
 coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err);

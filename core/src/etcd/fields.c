@@ -29,7 +29,7 @@ bool coord__fields_next(coord__fields *fields, coord__field *field) {
   *field = (coord__field){.number = tag >> 3};
   switch (tag & 7) {
     case VARINT:
-      return read_varint(fields, &value);
+      return read_varint(fields, &field->value);
     case FIXED64:
       return skip(fields, 8);
     case FIXED32:

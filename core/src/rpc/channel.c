@@ -181,6 +181,23 @@ void coord__channel_avoid(coord__carrier *c) {
   retire(c);
 }
 
+void coord__channel_abandon(coord__carrier *c) {
+  if (c->path == NULL || c->channel->rpc->closed) return;
+  move_on(c->path, true);
+  retire(c);
+}
+
+void coord__channel_skip(coord__channel *ch) {
+  const coord__rpc *rpc = ch->rpc;
+  if (rpc->target_count == 1 || rpc->closed) return;
+  for (size_t i = 0; i < rpc->target_count; i++) {
+    coord__carrier *c = rpc->targets[i]->paths[ch->lane].carrier;
+    if (c == NULL || c->is_ready) continue;
+    move_on(c->path, false);
+    retire(c);
+  }
+}
+
 /* ---- silence ---- */
 
 /* How long this one may wait for a sign of life: each time that it had to go elsewhere, twice as

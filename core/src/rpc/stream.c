@@ -127,3 +127,13 @@ void coord__stream_end(coord__stream *stream) {
   if (stream->carrier != NULL) stream->carrier->wire->ops->end(&stream->wire);
   detach(stream);
 }
+
+void coord__stream_leave(coord__stream *stream) {
+  coord__channel *ch = &stream->rpc->channels[stream->lane];
+  coord__carrier *carrier = stream->carrier;
+  if (carrier != NULL && carrier->path == NULL) carrier = NULL; /* it is left already */
+  bool waits = stream->carrier == NULL;
+  coord__stream_end(stream);
+  if (carrier != NULL) coord__channel_abandon(carrier);
+  if (waits) coord__channel_skip(ch);
+}
