@@ -94,19 +94,23 @@ static void end_stream(coord__keeper *k, bool silent) {
   if (there) k->wire->leave(k, silent);
 }
 
+static void end_unused_stream(coord__keeper *k) {
+  if (k->all.len == 0) end_stream(k, false);
+}
+
 static void take_out(coord__keeper *k, coord__kept *e) {
   if (e->state == COORD__KEPT_ALONE) k->wire->cancel(k, e);
   e->state = COORD__KEPT_OUT;
   coord__list_remove(&e->link);
   coord__heap_remove(&k->due, &e->node);
   if (coord__map_find(&k->all, (uint64_t)e->id) == e) coord__map_remove(&k->all, (uint64_t)e->id);
-  if (k->all.len == 0) end_stream(k, false);
 }
 
 static void lose(coord__keeper *k, coord__kept *e, const char *why) {
   take_out(k, e);
   atomic_store(&e->deadline_ns, 0);
   e->news(e, COORD__KEPT_LOST, COORD_LOST, why);
+  end_unused_stream(k);
 }
 
 static void lose_in_time(coord__keeper *k, coord__kept *e) {
@@ -238,7 +242,7 @@ bool coord__keeper_start(coord__keeper *k, coord__kept *e, int64_t sent, int64_t
                          int64_t now) {
   int64_t ttl_ns = (ttl_s < COORD__TTL_MAX ? ttl_s : COORD__TTL_MAX) * NS_PER_S;
   if (k->ended || now >= sent + ttl_ns) {
-    take_out(k, e);
+    coord__keeper_leave(k, e);
     return false;
   }
   e->ttl_ns = ttl_ns;
@@ -255,6 +259,7 @@ bool coord__keeper_start(coord__keeper *k, coord__kept *e, int64_t sent, int64_t
 
 void coord__keeper_leave(coord__keeper *k, coord__kept *e) {
   take_out(k, e);
+  end_unused_stream(k);
   arm(k);
 }
 
@@ -375,6 +380,7 @@ void coord__keeper_closed(coord__keeper *k, coord_code code, bool again, const c
 
 void coord__keeper_told(coord__keeper *k, coord__kept *e, coord_code code, int64_t ttl_s,
                         const char *why, int64_t now) {
+  e->state = COORD__KEPT_RESTS;
   if (code == COORD_OK && ttl_s > 0) {
     e->single = k->only_alone;
     note_success(k);
@@ -386,7 +392,6 @@ void coord__keeper_told(coord__keeper *k, coord__kept *e, coord_code code, int64
   } else {
     int64_t pause = e->ttl_ns / 6;
     if (pause > MOST_PATIENCE_NS) pause = MOST_PATIENCE_NS;
-    e->state = COORD__KEPT_RESTS;
     e->renew_ns = now + coord__jitter(pause);
     snprintf(k->why, sizeof k->why, "%s", why);
     if (!e->at_risk && is_refusal(code)) see_risk(k, e, code, why);
