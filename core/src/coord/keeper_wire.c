@@ -8,7 +8,7 @@
 #include "etcd/lease.h"
 
 typedef struct bound {
-  coord__dependent dependent;
+  coord__part part;
   coord__keeper keeper;
   coord_client *client;
   coord__stream stream;
@@ -62,7 +62,7 @@ static void wire_leave(coord__keeper *k, bool silent) {
     return;
   }
   coord__log_at(&b->client->log, COORD_LOG_WARN, "%s", k->why);
-  coord__stream_leave(&b->stream);
+  coord__stream_leave(&b->stream, k->why);
 }
 
 /* ---- calls ---- */
@@ -132,12 +132,12 @@ static const coord__keeper_wire wire = {wire_open, wire_send,   wire_leave,
 
 /* ---- life ---- */
 
-static void on_end(coord__dependent *dependent) {
-  coord__keeper_end(&COORD__CONTAINER(dependent, bound, dependent)->keeper);
+static void on_end(coord__part *part) {
+  coord__keeper_end(&COORD__CONTAINER(part, bound, part)->keeper);
 }
 
-static void on_free(coord__dependent *dependent) {
-  bound *b = COORD__CONTAINER(dependent, bound, dependent);
+static void on_free(coord__part *part) {
+  bound *b = COORD__CONTAINER(part, bound, part);
   coord__keeper_free(&b->keeper);
   coord__free(b);
 }
@@ -146,11 +146,10 @@ coord__keeper *coord__client_keeper(coord_client *c) {
   if (c->keeper != NULL) return c->keeper;
   bound *b = coord__calloc(1, sizeof *b);
   if (b == NULL) return NULL;
-  *b = (bound){
-      .dependent.end = on_end, .dependent.free = on_free, .client = c, .alarm.fire = on_alarm};
+  *b = (bound){.part.end = on_end, .part.free = on_free, .client = c, .alarm.fire = on_alarm};
   /* On the gateway each message of a stream is a request anyway. */
   coord__keeper_init(&b->keeper, &wire, c->rpc.config.wire == &coord__wire_gateway);
-  coord__list_append(&c->dependents, &b->dependent.link);
+  coord__list_append(&c->parts, &b->part.link);
   c->keeper = &b->keeper;
   return c->keeper;
 }

@@ -16,14 +16,13 @@
 #include "etcd/sync.h"
 #include "rpc/rpc.h"
 
-/* What lives on a client and has I/O of its own. */
-typedef struct coord__dependent {
+/* What a layer above adds to a client: it ends before the connections do, and is freed with the
+ * client. Both may come more than once, or without the other. */
+typedef struct coord__part {
   coord__list link;
-  /* I/O thread: the client is closed, or once more. Its connections go next. */
-  void (*end)(struct coord__dependent *dependent);
-  /* The client's memory goes, also that of a forked child's copy. Any thread. */
-  void (*free)(struct coord__dependent *dependent);
-} coord__dependent;
+  void (*end)(struct coord__part *part);
+  void (*free)(struct coord__part *part);
+} coord__part;
 
 struct coord_client {
   atomic_int refs; /* memory: the handles, the calls under way, the I/O */
@@ -51,8 +50,8 @@ struct coord_client {
   coord__list open;      /* all tasks that have not ended */
   coord__list completed; /* tasks to be delivered before the loop sleeps */
   coord__idle deliver;
-  coord__list dependents;
-  struct coord__keeper *keeper; /* one of them, of coord/; NULL: there was no lease yet */
+  coord__list parts;
+  struct coord__keeper *keeper; /* coord/keeper_wire.h; NULL: there was no lease yet */
   coord__list closers;          /* threads in coord__client_close */
   bool no_range_stream;         /* the server has told that it lacks it */
 };

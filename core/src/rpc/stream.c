@@ -128,12 +128,15 @@ void coord__stream_end(coord__stream *stream) {
   detach(stream);
 }
 
-void coord__stream_leave(coord__stream *stream) {
+void coord__stream_leave(coord__stream *stream, const char *why) {
   coord__channel *ch = &stream->rpc->channels[stream->lane];
   coord__carrier *carrier = stream->carrier;
-  if (carrier != NULL && carrier->path == NULL) carrier = NULL; /* it is left already */
-  bool waits = stream->carrier == NULL;
+  bool is_left =
+      carrier != NULL && carrier->path == NULL; /* and may be gone with its last stream */
   coord__stream_end(stream);
-  if (carrier != NULL) coord__channel_abandon(carrier);
-  if (waits) coord__channel_skip(ch);
+  if (carrier == NULL) {
+    coord__channel_skip(ch);
+  } else if (!is_left) {
+    coord__channel_abandon(carrier, why);
+  }
 }
