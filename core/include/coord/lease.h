@@ -29,8 +29,8 @@ COORD_API coord_op *coord_op_lease_revoke(int64_t lease_id);
 COORD_API coord_op *coord_op_lease_keepalive(int64_t lease_id);
 /**
  * Ask what is left of a lease: coord_result_ttl_s, which is -1 when there is no such lease, and
- * coord_result_granted_ttl_s. Its keys are those of the result's key-values, which have no values;
- * a client with a namespace sees those in it.
+ * coord_result_granted_ttl_s. Its keys are those of the result's key-values, in byte order and
+ * without values; a client with a namespace sees those in it.
  *
  * @param with_keys  1: and the keys attached to it
  */

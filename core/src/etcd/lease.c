@@ -1,6 +1,7 @@
 #include "etcd/lease.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -39,7 +40,14 @@ static bool write_info(coord_result *result) {
   return result->json != NULL;
 }
 
-/* The keys are key-values without a value. */
+static int by_key(const void *a, const void *b) {
+  const ProtobufCBinaryData *x = &(*(Etcdserverpb__KeyValue *const *)a)->key;
+  const ProtobufCBinaryData *y = &(*(Etcdserverpb__KeyValue *const *)b)->key;
+  int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+  return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* The keys, of which the server keeps no order, are key-values without a value. */
 static bool fill_info(coord_result *result, const void *message) {
   const Etcdserverpb__LeaseTimeToLiveResponse *info = message;
   result->lease_id = info->id;
@@ -56,6 +64,7 @@ static bool fill_info(coord_result *result, const void *message) {
     kvs[i].lease = info->id;
     result->kvs[i] = &kvs[i];
   }
+  qsort(result->kvs, n, sizeof *result->kvs, by_key);
   result->kv_count = n;
   result->total = (int64_t)n;
   return write_info(result);
