@@ -1,7 +1,7 @@
 /*
  * coord: coordination on etcd. The whole C interface; each noun has its own header.
  *
- *   a HANDLE is a thing  (client, queue, scan)            opened, closed, freed
+ *   a HANDLE is a thing  (client, queue, scan, lease)     opened, closed, freed
  *   an OP    is a verb   (get, put, delete, txn, ...)     built as data, then executed
  *   a QUEUE  is time     (what completes or changes)      one pollable descriptor
  *
@@ -31,6 +31,7 @@
 #include "coord/client.h"
 #include "coord/error.h"
 #include "coord/event.h"
+#include "coord/lease.h"
 #include "coord/op.h"
 #include "coord/options.h"
 #include "coord/queue.h"

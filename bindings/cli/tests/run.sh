@@ -379,6 +379,67 @@ case_progress_only_on_a_terminal() {
   expect 0 coord import "$work/in" && ! grep -q $'\r' "$work/err" || fail "a bar in a file: $(cat "$work/err")"
 }
 
+# ---- lease -------------------------------------------------------------------------------------
+
+case_lease_grant_info_revoke() {
+  local id
+  id=$(coord lease grant 60) && coord put ls/a 1 --lease "$id" && coord put ls/b 1 --lease "$id" || fail "no lease" || return
+  expect 0 coord lease info "$id" --keys && [[ $out == *" of 60 s"$'\n'ls/a$'\n'ls/b ]] || fail "printed $out" || return
+  expect 0 coord lease info "$id" --keys --json &&
+    json 'o["lease"], o["granted_ttl"], o["ttl"] > 50, [k["key"] for k in o["keys"]]' "$id"$'\n60\ntrue\n["ls/a", "ls/b"]' &&
+    expect 0 coord lease info "$id" && [ "$(wc -l <<<"$out")" = 1 ] || fail "printed $out" || return
+  expect 0 coord lease list && grep -qx "$id" <<<"$out" || fail "printed $out" || return
+  expect 0 coord lease list --json && json "\"$id\" in o[\"leases\"]" true &&
+    expect 0 coord lease keepalive "$id" --once && prints 60 &&
+    expect 0 coord lease keepalive "$id" --once --json && json 'o["ttl"]' 60 &&
+    expect 0 coord lease revoke "$id" && prints "lease $id revoked" &&
+    expect 1 coord get ls/ --prefix &&
+    expect 1 coord lease info "$id" && says "there is no lease $id" &&
+    expect 4 coord lease revoke "$id" && expect 4 coord lease keepalive "$id" --once && says "does not exist" &&
+    expect 4 coord lease keepalive "$id" && says "does not exist" &&
+    expect 0 coord lease grant 60 --id 5eed --json && json 'o["lease"], o["ttl"]' $'5eed\n60' &&
+    expect 4 coord lease grant 60 --id 5eed && expect 0 coord lease revoke 5eed
+}
+
+case_lease_keepalive_stays() {
+  local id
+  id=$(coord lease grant 2) || fail "no lease" || return
+  coord lease keepalive "$id" 2>"$work/keep" &
+  local pid=$!
+  eventually grep -q "Keeping lease $id" "$work/keep" || fail "$(cat "$work/keep")" || return
+  sleep 3.5
+  expect 0 coord lease info "$id" || return
+  kill -TERM $pid && wait $pid || fail "ended with $?" || return
+  coord lease keepalive "$id" 2>"$work/keep" &
+  pid=$!
+  eventually grep -q "Keeping lease $id" "$work/keep" && coord lease revoke "$id" --quiet
+  wait $pid
+  code=$? err=$(cat "$work/keep")
+  [ $code = 5 ] || fail "exited with $code" || return
+  says "etcd has it no more"
+}
+
+case_put_with_a_ttl() {
+  local pid
+  expect 0 coord put ttl/a 1 --ttl 2 --json && json 'len(o["lease"]) > 5' true && expect 0 coord get ttl/a || return
+  coord put ttl/b 2 --ttl 2 --keep 2>"$work/keep" &
+  pid=$!
+  eventually grep -q "Keeping the key" "$work/keep" || fail "$(cat "$work/keep")" || return
+  sleep 3.5
+  expect 0 coord get ttl/b && prints 2 && kill -INT $pid && wait $pid || fail "ended with $?" || return
+  expect 1 coord get ttl/b || return
+  eventually sh -c '! coord get ttl/a' >"$work/out" || fail "ttl/a is still there"
+}
+
+case_lease_usage_faults() {
+  usage_fault "none of grant" lease other && usage_fault "too few" lease grant &&
+    usage_fault "TTL is a number of seconds" lease grant 0 && usage_fault "TTL is a number" lease grant 1m &&
+    usage_fault "hexadecimal" lease info xyz && usage_fault "hexadecimal" lease revoke 0 &&
+    usage_fault "--keys is not for lease list" lease list --keys && usage_fault "one argument too many" lease list x &&
+    usage_fault "--keep needs --ttl" put a b --keep && usage_fault "excludes --lease" put a b --ttl 5 --lease 1 &&
+    usage_fault "--ttl" put a b --ttl 0
+}
+
 # ---- status, members, compact, version ---------------------------------------------------------
 
 case_status_and_members() {
@@ -409,10 +470,10 @@ case_version() {
 case_help_of_every_verb() {
   local verb
   expect 0 coord --help && silent && [[ $out == *"Exit codes"* ]] || fail "printed $out" || return
-  for verb in get put del txn import export status members compact dev version; do
+  for verb in get put del txn import export lease status members compact dev version; do
     [[ $out == *" $verb "* ]] || fail "--help does not list $verb" || return
   done
-  for verb in get put del txn import export status members compact dev version; do
+  for verb in get put del txn import export lease status members compact dev version; do
     expect 0 coord "$verb" --help && silent && [[ $out == "usage: coord $verb"* ]] || fail "$verb: printed $out" || return
   done
   expect 2 coord && [[ $err == usage:* ]] || fail "said $err"
@@ -421,7 +482,7 @@ case_help_of_every_verb() {
 # The lines below "Examples" that begin with $, as they are printed, in a directory of their own, on an etcd of its own.
 case_examples_run_as_printed() {
   local verb
-  for verb in "" get put del txn import export status members compact version dev; do
+  for verb in "" get put del txn import export lease status members compact version dev; do
     # shellcheck disable=SC2086
     coord $verb --help | sed -n '/^Examples/,/^Flags of/p' | sed -n 's/^  \$ //p; s/^      //p' >"$work/example"
     [ -s "$work/example" ] || fail "$verb has no example" || return

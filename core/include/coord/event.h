@@ -10,10 +10,14 @@ extern "C" {
 
 /** Types of events. Unknown types may come from a newer library: ignore them. */
 enum {
-  COORD_EVENT_RESULT = 0, /* a submitted op has ended: coord_event_error or coord_event_result */
-  COORD_EVENT_STATE = 7,  /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
+  COORD_EVENT_RESULT = 0,   /* a submitted op has ended: coord_event_error or coord_event_result */
+  COORD_EVENT_AT_RISK = 3,  /* of a lease: see coord/lease.h */
+  COORD_EVENT_LOST = 4,     /* the same */
+  COORD_EVENT_RESTORED = 5, /* the same */
+  COORD_EVENT_STATE = 7, /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
                              coord_event_text, coord_event_code */
-  COORD_EVENT_LOG = 8     /* a line of the client's log: coord_event_text, coord_event_level */
+  COORD_EVENT_LOG = 8,   /* a line of the client's log: coord_event_text, coord_event_level */
+  COORD_EVENT_CLOSED = 9 /* the last event of a handle: coord_event_code says why */
 };
 
 /** What has become of an endpoint, in coord_event_state. More may come: ignore what is unknown. */
@@ -39,7 +43,7 @@ COORD_API uint64_t coord_event_tag(const coord_event *event);
 /** COORD_OK, or why it failed. The code is there even when memory for the error object was not.
  * STATE: the code of the failure that was the reason, if any. */
 COORD_API coord_code coord_event_code(const coord_event *event);
-/** Why it failed; NULL when it succeeded. */
+/** Why it failed, is at risk or lost; NULL when all is well. */
 COORD_API const coord_error *coord_event_error(const coord_event *event);
 /** The result of the op; NULL when it failed. */
 COORD_API const coord_result *coord_event_result(const coord_event *event);

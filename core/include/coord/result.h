@@ -38,9 +38,19 @@ COORD_API coord_code coord_result_kv(const coord_result *result, size_t i, coord
 COORD_API size_t coord_result_parts(const coord_result *result);
 /** txn: the result of the i-th op done, borrowed; NULL when i is out of range. */
 COORD_API const coord_result *coord_result_part(const coord_result *result, size_t i);
+/** lease_grant, _keepalive, _info: the lease; 0 for other ops. */
+COORD_API int64_t coord_result_lease_id(const coord_result *result);
+/** lease_grant, _keepalive, _info: seconds that the lease has left; -1: there is none. */
+COORD_API int64_t coord_result_ttl_s(const coord_result *result);
+/** lease_grant, _info: seconds that it was granted. */
+COORD_API int64_t coord_result_granted_ttl_s(const coord_result *result);
+/** lease_list: how many leases there are. */
+COORD_API size_t coord_result_leases(const coord_result *result);
+/** lease_list: the id of the i-th; 0 when i is out of range. */
+COORD_API int64_t coord_result_lease(const coord_result *result, size_t i);
 /**
- * status, members, auth_status, user_get, user_list, role_get, role_list: the answer as one JSON
- * object with etcd's field names, 64-bit numbers as decimal strings, ids in hexadecimal and keys in
+ * status, members, auth_status, user_get, user_list, role_get, role_list, lease_grant,
+ * lease_keepalive, lease_info, lease_list: the answer as one JSON object with etcd's field names, 64-bit numbers as decimal strings, ids in hexadecimal and keys in
  * base64; NULL for other ops.
  */
 COORD_API const char *coord_result_json(const coord_result *result);

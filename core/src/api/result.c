@@ -55,6 +55,26 @@ const coord_result *coord_result_part(const coord_result *result, size_t i) {
   return result != NULL && i < result->part_count ? &result->parts[i] : NULL;
 }
 
+int64_t coord_result_lease_id(const coord_result *result) {
+  return result != NULL ? result->lease_id : 0;
+}
+
+int64_t coord_result_ttl_s(const coord_result *result) {
+  return result != NULL ? result->ttl_s : 0;
+}
+
+int64_t coord_result_granted_ttl_s(const coord_result *result) {
+  return result != NULL ? result->granted_ttl_s : 0;
+}
+
+size_t coord_result_leases(const coord_result *result) {
+  return result != NULL ? result->lease_count : 0;
+}
+
+int64_t coord_result_lease(const coord_result *result, size_t i) {
+  return result != NULL && i < result->lease_count ? result->leases[i]->id : 0;
+}
+
 const char *coord_result_json(const coord_result *result) {
   return result != NULL ? result->json : NULL;
 }

@@ -8,5 +8,7 @@
 
 /* Nanoseconds on the monotonic clock. */
 int64_t coord__clock_ns(void);
+/* The same on a clock that goes on while the host is suspended. */
+int64_t coord__clock_boot_ns(void);
 
 #endif

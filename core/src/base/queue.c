@@ -196,6 +196,15 @@ void coord__queue_push(coord_queue *q, coord__list *events) {
   free_events(&cut);
 }
 
+bool coord__queue_withdraw(coord_queue *q, coord_event *event) {
+  pthread_mutex_lock(&q->lock);
+  bool waits = coord__list_linked(&event->link);
+  coord__list_remove(&event->link);
+  settle(q);
+  pthread_mutex_unlock(&q->lock);
+  return waits;
+}
+
 int coord__queue_fd(coord_queue *q) {
   pthread_mutex_lock(&q->lock);
   q->fd_used = true;

@@ -16,6 +16,10 @@ void coord__queue_release(coord_queue *q);
  * Of LOG and of STATE events only the newest 1,024 each are kept. Any thread. */
 void coord__queue_push(coord_queue *q, coord__list *events);
 
+/* Take an event back that nobody has taken out yet; false: somebody has. The event has not been freed.
+ * Any thread. */
+bool coord__queue_withdraw(coord_queue *q, coord_event *event);
+
 /* How a thread that waits for an event may do the I/O meanwhile; see coord__loop_lead. */
 typedef struct coord__queue_leader {
   bool (*is_free)(void *self);

@@ -138,6 +138,8 @@ static coord_op *new_named(const coord__admin *admin, const char *what, const ch
   return new_admin(admin, &(text){what, name, false}, 1, 0, NULL);
 }
 
+coord_op *coord__op_plain(const coord__admin *admin) { return new_admin(admin, NULL, 0, 0, NULL); }
+
 coord_op *coord__op_auth_enable(void) {
   static const coord__admin admin = {COORD__METHOD_AUTH_ENABLE, decode_auth_enable, false};
   return new_admin(&admin, NULL, 0, 0, NULL);

@@ -1,4 +1,5 @@
-/* Administration of users, roles and permissions: one table row to each op. */
+/* Ops that are one message with nothing to compose, one table row to each: users, roles and
+ * permissions here, leases in etcd/lease.h. */
 #ifndef COORD_ETCD_ADMIN_H
 #define COORD_ETCD_ADMIN_H
 
@@ -31,6 +32,9 @@ coord_op *coord__op_role_list(void);
 coord_op *coord__op_role_grant(const char *role, int32_t permission, const void *key,
                                size_t key_len);
 coord_op *coord__op_role_revoke(const char *role, const void *key, size_t key_len);
+
+/* An op of a row whose message holds no texts. NULL when memory is out. */
+coord_op *coord__op_plain(const coord__admin *admin);
 
 const char *coord__admin_name(const coord_op *op);
 /* What is left to check when all attributes are set. */

@@ -167,14 +167,11 @@ const char *coord__json_names(const Etcdserverpb__ResponseHeader *header, const 
   return finish(&w, arena);
 }
 
-static void add_bytes(writer *w, json_object *to, const char *name, ProtobufCBinaryData bytes) {
+static json_object *new_bytes(ProtobufCBinaryData bytes) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   size_t size = (bytes.len + 2) / 3 * 4;
   char *text = malloc(size + 1);
-  if (text == NULL) {
-    w->ok = false;
-    return;
-  }
+  if (text == NULL) return NULL;
   char *out = text;
   for (size_t i = 0; i < bytes.len; i += 3) {
     size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
@@ -186,8 +183,13 @@ static void add_bytes(writer *w, json_object *to, const char *name, ProtobufCBin
     *out++ = n > 1 ? digits[three >> 6 & 63] : '=';
     *out++ = n > 2 ? digits[three & 63] : '=';
   }
-  add(w, to, name, json_object_new_string_len(text, (int)size));
+  json_object *string = json_object_new_string_len(text, (int)size);
   free(text);
+  return string;
+}
+
+static void add_bytes(writer *w, json_object *to, const char *name, ProtobufCBinaryData bytes) {
+  add(w, to, name, new_bytes(bytes));
 }
 
 const char *coord__json_permissions(const Etcdserverpb__AuthRoleGetResponse *role,
@@ -206,5 +208,44 @@ const char *coord__json_permissions(const Etcdserverpb__AuthRoleGetResponse *rol
     add_to_array(&w, array, object);
   }
   add(&w, w.root, "perm", array);
+  return finish(&w, arena);
+}
+
+/* ---- leases ---- */
+
+const char *coord__json_lease(const Etcdserverpb__ResponseHeader *header, int64_t id, int64_t ttl,
+                              coord__arena *arena) {
+  writer w = {.root = json_object_new_object(), .ok = true};
+  add_header(&w, header);
+  add_id(&w, w.root, "ID", (uint64_t)id);
+  add_number(&w, w.root, "TTL", ttl);
+  return finish(&w, arena);
+}
+
+const char *coord__json_lease_info(const Etcdserverpb__LeaseTimeToLiveResponse *info,
+                                   Etcdserverpb__KeyValue *const *kvs, size_t kv_count,
+                                   coord__arena *arena) {
+  writer w = {.root = json_object_new_object(), .ok = true};
+  add_header(&w, info->header);
+  add_id(&w, w.root, "ID", (uint64_t)info->id);
+  add_number(&w, w.root, "TTL", info->ttl);
+  add_number(&w, w.root, "grantedTTL", info->grantedttl);
+  json_object *array = json_object_new_array();
+  for (size_t i = 0; i < kv_count; i++) add_to_array(&w, array, new_bytes(kvs[i]->key));
+  add(&w, w.root, "keys", array);
+  return finish(&w, arena);
+}
+
+const char *coord__json_lease_list(const Etcdserverpb__LeaseLeasesResponse *list,
+                                   coord__arena *arena) {
+  writer w = {.root = json_object_new_object(), .ok = true};
+  add_header(&w, list->header);
+  json_object *array = json_object_new_array();
+  for (size_t i = 0; i < list->n_leases; i++) {
+    json_object *object = json_object_new_object();
+    add_id(&w, object, "ID", (uint64_t)list->leases[i]->id);
+    add_to_array(&w, array, object);
+  }
+  add(&w, w.root, "leases", array);
   return finish(&w, arena);
 }

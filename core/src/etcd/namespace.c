@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "etcd/lease.h"
 #include "etcd/result.h"
 
 typedef Etcdserverpb__RequestOp RequestOp;
@@ -183,6 +184,7 @@ coord_code coord__namespace_leave_kvs(const coord__namespace *ns, Etcdserverpb__
 coord_code coord__namespace_leave(const coord__namespace *ns, coord_result *result,
                                   coord_error **err) {
   if (ns->len == 0) return COORD_OK;
+  if (result->lease_info != NULL) return coord__lease_leave(ns, result, err);
   coord_code code = coord__namespace_leave_kvs(ns, result->kvs, result->kv_count, err);
   for (size_t i = 0; code == COORD_OK && i < result->part_count; i++) {
     code = coord__namespace_leave(ns, &result->parts[i], err);

@@ -73,6 +73,10 @@ struct coord_op {
     Etcdserverpb__AuthUserAddRequest user_add; /* and other texts and nothing else */
     Etcdserverpb__AuthRoleGrantPermissionRequest role_grant;
     Etcdserverpb__AuthRoleRevokePermissionRequest role_revoke;
+    Etcdserverpb__LeaseGrantRequest lease_grant;
+    Etcdserverpb__LeaseRevokeRequest lease_revoke;
+    Etcdserverpb__LeaseKeepAliveRequest lease_keepalive;
+    Etcdserverpb__LeaseTimeToLiveRequest lease_info;
   } message;
 };
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "etcd/admin.h"
+#include "etcd/lease.h"
 #include "etcd/method.h"
 #include "etcd/namespace.h"
 #include "etcd/op.h"
@@ -152,8 +153,11 @@ coord_code coord__op_encode(const coord_op *op, const coord__limits *limits, coo
     return coord__fail(err, COORD_INTERNAL, "%s is not one call of one method", coord__op_name(op));
   }
   if (op->kind == COORD__OP_ADMIN) {
-    return pack(op, &op->message.base, limits, (encoding){op->admin->method, op->admin->decode},
-                out, err);
+    coord__lease_message lease;
+    const ProtobufCMessage *message = coord__lease_prepare(op, &lease);
+    code = pack(op, message, limits, (encoding){op->admin->method, op->admin->decode}, out, err);
+    if (code == COORD_OK) out->echo = lease.echo;
+    return code;
   }
   coord__arena *arena;
   const ProtobufCMessage *message = coord__namespace_enter(limits->ns, op, &arena);

@@ -22,12 +22,20 @@ typedef struct coord__limits {
 typedef coord_code (*coord__decode_fn)(const uint8_t *bytes, size_t len, coord_result **out,
                                        coord_error **err);
 
+/* An answer that says no more than that an earlier try of the same call has come through. */
+typedef struct coord__echo {
+  coord_code code;  /* COORD_OK: there is none */
+  int64_t lease_id; /* what the first answer has said, as far as is known: */
+  int64_t ttl_s;
+} coord__echo;
+
 typedef struct coord__request {
   const coord__method *method;
   coord__buf body;   /* COORD__FRAME_HEADROOM free bytes, then the encoded message */
   bool read_only;    /* changes nothing: may always be repeated */
   bool needs_leader; /* a member without a leader cannot do it */
   bool idempotent;   /* the caller said that twice is as good as once */
+  coord__echo echo;
   coord__decode_fn decode;
 } coord__request;
 

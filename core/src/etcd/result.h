@@ -27,6 +27,12 @@ struct coord_result {
   const char *json;
   size_t name_count;
   char **names;
+  int64_t lease_id;
+  int64_t ttl_s;
+  int64_t granted_ttl_s;
+  size_t lease_count;
+  Etcdserverpb__LeaseStatus **leases;
+  const Etcdserverpb__LeaseTimeToLiveResponse *lease_info; /* whose keys are the key-values */
   size_t permission_count;
   Etcdserverpb__Permission **permissions;
   atomic_int slices;   /* of a whole: the slices that need it, and its owner */

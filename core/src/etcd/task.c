@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "etcd/lease.h"
 #include "etcd/result.h"
 
 /* Threads to wake before what the first of them asks for next is sent: so that the server has work
@@ -69,6 +70,7 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
       return code;
     }
     task->decode = request.decode;
+    task->echo = request.echo;
     task->sent = request.body.len;
     task->call.method = request.method;
     task->call.request = request.body;
@@ -112,7 +114,11 @@ static void on_call_done(coord__call *call) {
   coord_error *err = call->error;
   coord_result *result = NULL;
   size_t received = call->response.len;
-  if (code == COORD_OK) {
+  if (coord__lease_is_echo(call, &task->echo)) {
+    coord_error_free(err);
+    err = NULL;
+    code = coord__lease_result(&task->echo, &result, &err);
+  } else if (code == COORD_OK) {
     code = task->decode(call->response.data, received, &result, &err);
     if (code == COORD_OK) code = coord__namespace_leave(&c->ns, result, &err);
     /* The server has done it; only what it said about it is unreadable. */

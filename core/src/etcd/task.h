@@ -26,6 +26,7 @@ struct coord__task {
   int64_t deadline_ns; /* 0: none */
   /* One call of one method: */
   coord__decode_fn decode;
+  coord__echo echo;
   size_t sent;
   coord__call call;
   /* or a conversation: */

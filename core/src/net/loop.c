@@ -51,6 +51,8 @@ struct coord__loop {
   _Atomic(coord__job *) jobs; /* newest first */
   coord__job stop_job;
   coord__heap timers;
+  coord__heap alarms;
+  int64_t boot_ahead_ns; /* of the clock of alarms, when last looked at */
   coord__list idle;
   coord__list fds;
   int64_t now_ns;
@@ -189,6 +191,15 @@ void coord__timer_stop(coord__loop *loop, coord__timer *timer) {
   coord__heap_remove(&loop->timers, &timer->node);
 }
 
+void coord__alarm_set(coord__loop *loop, coord__timer *timer, int64_t at_boot_ns) {
+  if (loop->alarms.top == NULL) loop->boot_ahead_ns = coord__clock_boot_ns() - coord__clock_ns();
+  coord__heap_set(&loop->alarms, &timer->node, at_boot_ns);
+}
+
+void coord__alarm_stop(coord__loop *loop, coord__timer *timer) {
+  coord__heap_remove(&loop->alarms, &timer->node);
+}
+
 void coord__loop_defer(coord__loop *loop, coord__idle *idle) {
   if (!coord__list_linked(&idle->link)) coord__list_append(&loop->idle, &idle->link);
 }
@@ -222,13 +233,22 @@ void coord__loop_disown_fd(coord__fd_entry *entry) { coord__list_remove(&entry->
 
 /* ---- the round ---- */
 
-static void fire_timers(coord__loop *loop) {
-  for (coord__heap_node *top; (top = loop->timers.top) != NULL;) {
-    if (top->key > loop->now_ns) break;
-    coord__heap_remove(&loop->timers, top);
+static void fire(coord__heap *heap, int64_t until_ns) {
+  for (coord__heap_node *top; (top = heap->top) != NULL;) {
+    if (top->key > until_ns) break;
+    coord__heap_remove(heap, top);
     coord__timer *timer = COORD__CONTAINER(top, coord__timer, node);
     timer->fire(timer);
   }
+}
+
+/* A round begins. */
+static void begin_round(coord__loop *loop) {
+  loop->now_ns = coord__clock_ns();
+  if (loop->alarms.top == NULL) return;
+  int64_t boot_ns = coord__clock_boot_ns();
+  loop->boot_ahead_ns = boot_ns - loop->now_ns;
+  fire(&loop->alarms, boot_ns);
 }
 
 /* What is deferred now; what that defers comes after the jobs that have come in the meantime. */
@@ -252,7 +272,10 @@ static void run_work(coord__loop *loop) {
 
 static int64_t next_timer_ns(const coord__loop *loop) {
   coord__heap_node *top = loop->timers.top;
-  return top != NULL ? top->key : INT64_MAX;
+  coord__heap_node *alarm = loop->alarms.top;
+  int64_t at_ns = top != NULL ? top->key : INT64_MAX;
+  if (alarm == NULL || alarm->key - loop->boot_ahead_ns >= at_ns) return at_ns;
+  return alarm->key - loop->boot_ahead_ns;
 }
 
 /* Until the next timer. While calls keep coming only for a while: a call that is started from its own
@@ -281,9 +304,9 @@ static void wait_ready(coord__loop *loop, int64_t until_ns) {
   int count = epoll_wait(loop->epoll_fd, loop->ready, MAX_READY, timeout);
   pthread_mutex_lock(&loop->round);
   atomic_store(&loop->place, AWAKE);
-  loop->now_ns = coord__clock_ns();
   /* Stale reports are dropped; what is still true is reported again. */
   loop->ready_count = removals == loop->removals ? count : 0;
+  begin_round(loop);
 }
 
 static void run_ready(coord__loop *loop) {
@@ -298,7 +321,7 @@ static void run_ready(coord__loop *loop) {
 static void wait_and_run(coord__loop *loop, int64_t until_ns) {
   wait_ready(loop, until_ns);
   run_ready(loop);
-  fire_timers(loop);
+  fire(&loop->timers, loop->now_ns);
 }
 
 void coord__loop_kick(coord__loop *loop) {
@@ -307,7 +330,7 @@ void coord__loop_kick(coord__loop *loop) {
      * whoever stands in for it. */
     if (atomic_load(&loop->place) == AWAKE) return;
     if (pthread_mutex_trylock(&loop->round) != 0) return;
-    loop->now_ns = coord__clock_ns();
+    begin_round(loop);
     run_work(loop);
     bool must_wake = loop->stopping || next_timer_ns(loop) < loop->sleep_until_ns;
     pthread_mutex_unlock(&loop->round);
@@ -348,7 +371,7 @@ bool coord__loop_lead(coord__loop *loop, int64_t until_ns, bool (*over)(void *ar
   if (leads) {
     bool has_looked = false;
     atomic_store(&loop->place, AWAKE);
-    loop->now_ns = coord__clock_ns();
+    begin_round(loop);
     for (;;) {
       run_work(loop);
       atomic_store(&loop->nudged, false);

@@ -81,6 +81,11 @@ bool coord__io_set(coord__loop *loop, coord__io *io, uint32_t events);
 /* Set, or set anew. */
 void coord__timer_set(coord__loop *loop, coord__timer *timer, int64_t at_ns);
 void coord__timer_stop(coord__loop *loop, coord__timer *timer);
+/* The same at a time of coord__clock_boot_ns, and once that has come before anything is received or
+ * sent: whoever was stopped for long learns it before what else has happened. A timer is set in one of
+ * the two ways. */
+void coord__alarm_set(coord__loop *loop, coord__timer *timer, int64_t at_boot_ns);
+void coord__alarm_stop(coord__loop *loop, coord__timer *timer);
 /* Run before the loop sleeps, once; asking again before that does nothing. */
 void coord__loop_defer(coord__loop *loop, coord__idle *idle);
 /* The same, before all that is deferred so far: for what somebody waits for. */

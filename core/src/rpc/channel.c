@@ -128,6 +128,10 @@ static void on_lost(void *owner, coord_code code, const char *why) {
   if (is_wanted(ch) || is_kept(ch)) coord__channel_wake(ch);
 }
 
+void coord__channel_abandon(coord__carrier *c, const char *why) {
+  on_lost(c, COORD_UNAVAILABLE, why);
+}
+
 static void on_patience(coord__timer *timer) {
   coord__carrier *c = COORD__CONTAINER(timer, coord__carrier, patience);
   char why[96];
@@ -179,6 +183,17 @@ void coord__channel_avoid(coord__carrier *c) {
   if (c->path == NULL || c->channel->rpc->target_count == 1 || c->channel->rpc->closed) return;
   move_on(c->path, true);
   retire(c);
+}
+
+void coord__channel_skip(coord__channel *ch) {
+  const coord__rpc *rpc = ch->rpc;
+  if (rpc->target_count == 1 || rpc->closed) return;
+  for (size_t i = 0; i < rpc->target_count; i++) {
+    coord__carrier *c = rpc->targets[i]->paths[ch->lane].carrier;
+    if (c == NULL || c->is_ready) continue;
+    move_on(c->path, false);
+    retire(c);
+  }
 }
 
 /* ---- silence ---- */

@@ -176,6 +176,28 @@ static void read_failure(int http_status, const uint8_t *p, size_t n, coord__gat
   json_object_put(o);
 }
 
+/* The one answer to a call of a method that is a stream has the shape of a line of it. */
+static bool is_line(const coord__method *method, json_object *o) {
+  static const char *const names[] = {"result", "error"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (get(o, names[i], json_type_object) == NULL) continue;
+    return protobuf_c_message_descriptor_get_field_by_name(method->response, names[i]) == NULL;
+  }
+  return false;
+}
+
+static void read_line(const coord__method *method, json_object *o, coord__buf *out,
+                      coord__gateway_answer *a) {
+  json_object *result = get(o, "result", json_type_object);
+  if (result != NULL) {
+    read_message(method->response, result, out, a);
+    json_object *canceled = get(result, "canceled", json_type_boolean);
+    a->ends = canceled != NULL && json_object_get_boolean(canceled);
+  } else if (get(o, "error", json_type_object) == NULL || !read_error(o, a)) {
+    set(a, COORD_PROTOCOL, -1, "the stream holds neither a result nor an error");
+  }
+}
+
 void coord__gateway_read(const coord__method *method, int http_status, const char *content_type,
                          const uint8_t *p, size_t n, coord__buf *out, coord__gateway_answer *a) {
   begin(a, http_status);
@@ -192,10 +214,12 @@ void coord__gateway_read(const coord__method *method, int http_status, const cha
   coord_code code;
   const char *why;
   json_object *o = parse(p, n, &code, &why);
-  if (o != NULL) {
-    read_message(method->response, o, out, a);
-  } else {
+  if (o == NULL) {
     explain_unreadable(code, why, a);
+  } else if (is_line(method, o)) {
+    read_line(method, o, out, a);
+  } else {
+    read_message(method->response, o, out, a);
   }
   json_object_put(o);
 }
@@ -206,15 +230,10 @@ void coord__gateway_read_line(const coord__method *method, const uint8_t *p, siz
   coord_code code;
   const char *why;
   json_object *o = parse(p, n, &code, &why);
-  json_object *result = get(o, "result", json_type_object);
   if (o == NULL) {
     explain_unreadable(code, why, a);
-  } else if (result != NULL) {
-    read_message(method->response, result, out, a);
-    json_object *canceled = get(result, "canceled", json_type_boolean);
-    a->ends = canceled != NULL && json_object_get_boolean(canceled);
-  } else if (get(o, "error", json_type_object) == NULL || !read_error(o, a)) {
-    set(a, COORD_PROTOCOL, -1, "the stream holds neither a result nor an error");
+  } else {
+    read_line(method, o, out, a);
   }
   json_object_put(o);
 }

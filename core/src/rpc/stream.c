@@ -127,3 +127,16 @@ void coord__stream_end(coord__stream *stream) {
   if (stream->carrier != NULL) stream->carrier->wire->ops->end(&stream->wire);
   detach(stream);
 }
+
+void coord__stream_leave(coord__stream *stream, const char *why) {
+  coord__channel *ch = &stream->rpc->channels[stream->lane];
+  coord__carrier *carrier = stream->carrier;
+  bool is_left =
+      carrier != NULL && carrier->path == NULL; /* and may be gone with its last stream */
+  coord__stream_end(stream);
+  if (carrier == NULL) {
+    coord__channel_skip(ch);
+  } else if (!is_left) {
+    coord__channel_abandon(carrier, why);
+  }
+}

@@ -1,0 +1,59 @@
+#include "support/lease.h"
+
+#include <stdio.h>
+#include <string.h>
+
+coord_lease *t_lease(coord_client *client, int64_t ttl_s, coord_queue *queue, uint64_t tag) {
+  coord_lease *lease = NULL;
+  coord_error *err = NULL;
+  T_OK(coord_lease_open(client, ttl_s, 10000, queue, tag, &lease, &err), err);
+  coord_error_free(err);
+  T_FATAL(lease != NULL);
+  return lease;
+}
+
+coord_queue *t_queue(void) {
+  coord_queue *queue = NULL;
+  coord_queue_open(&queue, NULL);
+  T_FATAL(queue != NULL);
+  return queue;
+}
+
+bool t_lease_told(coord_queue *queue, int timeout_ms, int32_t type, uint64_t tag, coord_code code,
+                  char *message) {
+  coord_event *event = coord_queue_next(queue, timeout_ms);
+  bool good = event != NULL;
+  if (event == NULL) T_FAIL("no event of type %d within %d ms", (int)type, timeout_ms);
+  if (event != NULL) {
+    const coord_error *err = coord_event_error(event);
+    good = T_INT(coord_event_type(event), type) && T_INT(coord_event_tag(event), tag) &&
+           T_CODE(coord_event_code(event), code) && T_CODE(coord_error_code(err), code);
+    if (!good) T_FAIL("it says: %s", coord_error_message(err));
+    if (message != NULL) snprintf(message, 256, "%s", coord_error_message(err));
+  }
+  coord_event_free(event);
+  return good;
+}
+
+bool t_lease_quiet(coord_queue *queue, int ms) {
+  coord_event *event = coord_queue_next(queue, ms);
+  if (event != NULL) {
+    T_FAIL("an event of type %d: %s", (int)coord_event_type(event),
+           coord_error_message(coord_event_error(event)));
+  }
+  coord_event_free(event);
+  return event == NULL;
+}
+
+int64_t t_lease_ttl(coord_client *client, int64_t id) {
+  coord_result *result = t_call(client, coord_op_lease_info(id, 0));
+  int64_t ttl_s = result != NULL ? coord_result_ttl_s(result) : -2;
+  coord_result_free(result);
+  return ttl_s;
+}
+
+void t_lease_put(coord_client *client, int64_t id, const char *key) {
+  coord_op *op = coord_op_put(key, strlen(key), "v", 1);
+  T_CODE(coord_op_set(op, COORD_OP_LEASE, id), COORD_OK);
+  coord_result_free(t_call(client, op));
+}
