@@ -26,6 +26,10 @@ void coord__client_retain(coord_client *c) {
 }
 
 static void free_client(coord_client *c) {
+  for (coord__list *node; (node = coord__list_pop(&c->parts)) != NULL;) {
+    coord__part *part = COORD__CONTAINER(node, coord__part, link);
+    part->free(part);
+  }
   coord__rpc_free(&c->rpc);
   coord__namespace_free(&c->ns);
   coord__auth_free(&c->auth);
@@ -73,6 +77,10 @@ void coord__client_end(coord_client *c) {
   while (!coord__list_empty(&c->open)) {
     coord__task_end(COORD__CONTAINER(c->open.next, coord__task, event.link), COORD_CLOSED,
                     "the client was closed");
+  }
+  for (coord__list *node = c->parts.next; node != &c->parts; node = node->next) {
+    coord__part *part = COORD__CONTAINER(node, coord__part, link);
+    part->end(part);
   }
   coord__sync_stop(&c->sync);
   coord__rpc_close(&c->rpc);
@@ -313,6 +321,7 @@ coord_code coord__client_open(const coord_options *options, coord_client **out, 
   coord__list_init(&c->open);
   coord__list_init(&c->completed);
   coord__list_init(&c->closers);
+  coord__list_init(&c->parts);
   c->deliver.run = coord__task_deliver;
   c->end_job.run = run_end;
   coord_code code = coord__loop_acquire(&c->loop, err);

@@ -16,6 +16,14 @@
 #include "etcd/sync.h"
 #include "rpc/rpc.h"
 
+/* What a layer above adds to a client: it ends before the connections do, and is freed with the
+ * client. Both may come more than once, or without the other. */
+typedef struct coord__part {
+  coord__list link;
+  void (*end)(struct coord__part *part);
+  void (*free)(struct coord__part *part);
+} coord__part;
+
 struct coord_client {
   atomic_int refs; /* memory: the handles, the calls under way, the I/O */
   atomic_int uses; /* handles of the program; with the last one the client ends */
@@ -42,8 +50,10 @@ struct coord_client {
   coord__list open;      /* all tasks that have not ended */
   coord__list completed; /* tasks to be delivered before the loop sleeps */
   coord__idle deliver;
-  coord__list closers;  /* threads in coord__client_close */
-  bool no_range_stream; /* the server has told that it lacks it */
+  coord__list closers; /* threads in coord__client_close */
+  coord__list parts;
+  struct coord__watches *watches; /* coord/watch_handle.h; NULL: none was opened */
+  bool no_range_stream;           /* the server has told that it lacks it */
 };
 
 coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err);

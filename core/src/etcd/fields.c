@@ -24,12 +24,12 @@ static bool skip(coord__fields *r, uint64_t n) {
 
 bool coord__fields_next(coord__fields *fields, coord__field *field) {
   uint64_t tag;
-  uint64_t value;
+  uint64_t value = 0;
   if (!read_varint(fields, &tag)) return false;
   *field = (coord__field){.number = tag >> 3};
   switch (tag & 7) {
     case VARINT:
-      return read_varint(fields, &value);
+      return read_varint(fields, &field->value);
     case FIXED64:
       return skip(fields, 8);
     case FIXED32:

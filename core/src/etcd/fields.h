@@ -15,6 +15,7 @@ typedef struct coord__field {
   uint64_t number;
   const uint8_t *bytes; /* of a length-delimited field; NULL for others */
   size_t len;
+  uint64_t value; /* of a varint */
 } coord__field;
 
 coord__fields coord__fields_of(const uint8_t *bytes, size_t len);

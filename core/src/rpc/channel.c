@@ -128,6 +128,10 @@ static void on_lost(void *owner, coord_code code, const char *why) {
   if (is_wanted(ch) || is_kept(ch)) coord__channel_wake(ch);
 }
 
+void coord__channel_abandon(coord__carrier *c, const char *why) {
+  on_lost(c, COORD_UNAVAILABLE, why);
+}
+
 static void on_patience(coord__timer *timer) {
   coord__carrier *c = COORD__CONTAINER(timer, coord__carrier, patience);
   char why[96];

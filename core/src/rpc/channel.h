@@ -43,6 +43,8 @@ void coord__channel_pump(coord__channel *channel);
 /* The server at the end of this link cannot serve now: what is new goes to another, if there is one.
  * The link may be gone then. */
 void coord__channel_avoid(coord__carrier *carrier);
+/* The connection is as good as lost. The link is gone then. */
+void coord__channel_abandon(coord__carrier *carrier, const char *why);
 /* A call was sent on it: its answer is waited for. */
 void coord__channel_expect(coord__carrier *carrier);
 /* Whether there is a link to an endpoint that is well and not this one. */

@@ -162,6 +162,10 @@ void coord__stream_pause(coord__stream *stream, bool paused);
 /* End it from our side, in any state. No callback follows. */
 void coord__stream_end(coord__stream *stream);
 
+/* The server has not answered on it for too long: its connection is given up, with all that is on it.
+ * `closed` comes from within. False: it has no connection now. */
+bool coord__stream_abandon(coord__stream *stream, const char *why);
+
 /* The server has said in a message of the stream (a reason for which it cancels a watch) what may be
  * about the token. True: it is; a stream opened from now on goes with a new one. */
 bool coord__stream_refused(coord__stream *stream, const char *message);
