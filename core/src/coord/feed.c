@@ -138,13 +138,13 @@ static void end_sub(coord__feed *f, coord__subscription *s, coord_code code, coo
   s->subscriber->ended(s, code, err, compacted);
 }
 
-/* It is to be asked for again. */
+/* It is to be asked for again. COORD_OK: of that nobody has to know. */
 static void put_back(coord__feed *f, coord__subscription *s, coord_code why) {
   coord__watch_break(&s->watch);
   coord__list_remove(&s->link);
   coord__list_append(&f->todo, &s->link);
   s->state = COORD__SUBSCRIPTION_WAITING;
-  if (s->watch.has_stood) s->broken = why;
+  if (s->watch.has_stood && why != COORD_OK) s->broken = why;
 }
 
 /* The stream is gone, or has to go. */
@@ -179,7 +179,7 @@ static void on_closed(coord__stream *stream, coord_code code, coord_error *err) 
   coord__feed *f = COORD__CONTAINER(stream, coord__feed, stream);
   f->streaming = false;
   if (code == COORD_OK) code = COORD_UNAVAILABLE; /* a stream of watches has no end */
-  reset(f, code);
+  reset(f, code == COORD_AUTH ? COORD_OK : code); /* a token that has expired is no interruption */
   coord__log_at(f->watcher->rpc->log, COORD_LOG_DEBUG, "watch: a stream of %zu watches ended: %s",
                 f->count, err != NULL ? coord_error_message(err) : coord_code_name(code));
   if (is_final(code, err)) end_all(f, code, err);
@@ -250,7 +250,7 @@ static bool take_cancel(coord__feed *f, coord__subscription *s, const char *reas
   if (s->refusals++ < COORD__REFUSALS_MAX) {
     if (reason[0] != '\0' && coord__stream_refused(&f->stream, reason)) {
       /* The token is that of the stream: all on it have to move. */
-      reset(f, code);
+      reset(f, COORD_OK);
       retry_later(f);
       return true;
     }
