@@ -29,6 +29,9 @@ typedef struct coord__rpc_config {
   const char *dns_servers;    /* as the option; only for endpoints that DNS tells */
   coord__link_config link;    /* endpoint is filled in for each link */
   coord__retry retry;
+  /* For the lane of watches: silence before a link is asked for a sign of life, and time for that; for
+   * wires whose streams cannot be asked. 0: as in `link`. */
+  int64_t watch_silence_ns;
   int64_t attempt_timeout_ms; /* silence after which an endpoint is ejected, if there are others */
   coord__probe probe;
   /* What a status of the server means; flags: COORD_RETRIABLE, COORD_MAYBE_APPLIED. */
