@@ -33,6 +33,7 @@ examples:
   ./dev bench kv --only put.async.256.100  any case: put or get . async, sync or many . how many . bytes of the value
   ./dev bench kv --peers go,rust           against these only
   ./dev bench kv --json kv.json --svg kv.svg
+  ./dev bench failover                     another suite: a node of three fails
 
 A case of mode async has that many operations in flight on one connection, sync that many threads that wait, many is
 coord_call_many with that many operations at a time (its latencies are those of a batch; the peers run as async).
@@ -60,7 +61,8 @@ def arguments(words):
     parser = argparse.ArgumentParser(prog="./dev bench", usage="./dev bench kv [options]", epilog=HELP,
                                      description="libcoord beside other clients of etcd, on an etcd of its own.",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", nargs="?", choices=("kv",), default="kv", help="what to measure: kv, reads and writes; ./dev bench failover has a help of its own")
+    parser.add_argument("suite", nargs="?", choices=("kv",), default="kv",
+                        help="what to measure: kv, reads and writes (failover has options of its own)")
     parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/kv.json)")
     parser.add_argument("--svg", metavar="FILE", help="write the plot here (default .cache/bench/kv.svg)")
     parser.add_argument("--quick", action="store_true",

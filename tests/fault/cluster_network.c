@@ -78,7 +78,7 @@ static void break_under_load(fault apply) {
   coord_client *client = client_of(fronts.endpoints, "false");
   t_load *load = t_load_begin(client);
   apply(fronts.proxies[0], true);
-  t_load_run_ms(load, 1500);
+  t_load_run_ms(load, 1300);
   T_TRUE(t_load_go_on(load, 20));
   apply(fronts.proxies[0], false);
   expect_return_to(fronts.proxies[0]);
@@ -97,7 +97,7 @@ static void endpoint_that_refuses_is_left_and_found_again(void) {
   break_under_load(t_proxy_refuse);
 }
 
-static void delay_by_seconds(t_proxy *proxy, bool on) { t_proxy_delay(proxy, on ? 4000 : 0); }
+static void delay_by_seconds(t_proxy *proxy, bool on) { t_proxy_delay(proxy, on ? 2500 : 0); }
 
 static void endpoint_that_answers_late_is_left_and_found_again(void) {
   break_under_load(delay_by_seconds);
@@ -111,7 +111,7 @@ static void two_of_three_may_stall(void) {
   t_load *load = t_load_begin(client);
   t_proxy_stall(fronts.proxies[0], true);
   t_proxy_swallow(fronts.proxies[1], true);
-  t_load_run_ms(load, 1500);
+  t_load_run_ms(load, 1300);
   T_TRUE(t_load_go_on(load, 20));
   t_proxy_stall(fronts.proxies[0], false);
   t_proxy_swallow(fronts.proxies[1], false);

@@ -17,7 +17,7 @@ static void kill_and_restart(t_cluster *cluster, int node, int longest_ms) {
   coord_client *client = client_of(cluster);
   t_load *load = t_load_begin(client);
   t_etcd_kill(cluster, node);
-  t_load_run_ms(load, 1000);
+  t_load_run_ms(load, 500);
   T_TRUE(t_load_go_on(load, 20));
   t_etcd_restart(cluster, node);
   t_load_end(load, longest_ms);
@@ -28,7 +28,7 @@ static void stop_and_resume(t_cluster *cluster, int node, int longest_ms) {
   coord_client *client = client_of(cluster);
   t_load *load = t_load_begin(client);
   t_etcd_pause(cluster, node);
-  t_load_run_ms(load, 2000);
+  t_load_run_ms(load, 1500);
   T_TRUE(t_load_go_on(load, 20));
   t_etcd_resume(cluster, node);
   t_load_end(load, longest_ms);

@@ -74,14 +74,14 @@ static void partitioned_member_alone_still_answers_serializable_reads(void) {
   T_TRUE(t_get_is(client, key, "v")); /* linearizable: this member has it now */
   t_cluster_isolate(cluster, node);
   T_TRUE(t_cluster_wait_leaderless(cluster, node));
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 2; i++) {
     int64_t began = t_now_ms();
     coord_error *err = NULL;
     coord_op *op = coord_op_get(key, strlen(key));
-    coord_code code = coord_call(client, op, 1500, NULL, &err);
+    coord_code code = coord_call(client, op, 1000, NULL, &err);
     T_TRUE(code == COORD_TIMEOUT || code == COORD_UNAVAILABLE);
     T_TRUE(coord_error_flags(err) & COORD_RETRIABLE);
-    T_TRUE(t_now_ms() - began < 2000 * T_SLOW);
+    T_TRUE(t_now_ms() - began < 1500 * T_SLOW);
     coord_error_free(err);
     coord_op_free(op);
     began = t_now_ms();
@@ -109,7 +109,7 @@ static void nothing_is_acknowledged_by_a_leader_without_a_majority(void) {
   t_cluster_isolate(cluster, node);
   coord_error *err = NULL;
   coord_op *op = coord_op_put(key, strlen(key), "lost", 4);
-  coord_code code = coord_call(alone, op, 2500, NULL, &err);
+  coord_code code = coord_call(alone, op, 1500, NULL, &err);
   T_TRUE(code == COORD_TIMEOUT || code == COORD_UNAVAILABLE);
   T_TRUE(coord_error_flags(err) & COORD_MAYBE_APPLIED);
   coord_error_free(err);

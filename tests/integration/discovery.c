@@ -235,12 +235,12 @@ static void client_ends_while_a_lookup_is_under_way(void) {
     coord_queue *queue = NULL;
     uint64_t id = 0;
     int64_t began = t_now_ms();
+    int before = t_dns_asked(dns, SECURE);
     T_OK(coord_client_open(options, &client, &err), err);
     T_OK(coord_queue_open(&queue, &err), err);
     coord_op *op = coord_op_get("k", 1);
     T_OK(coord_submit(client, op, 15000, queue, 1, &id, &err), err);
     coord_op_free(op);
-    int before = t_dns_asked(dns, SECURE);
     struct timespec pause = {0, 1000000};
     while (t_dns_asked(dns, SECURE) == before && t_now_ms() < began + 5000) nanosleep(&pause, NULL);
     if (how == 0) T_CODE(coord_client_close(client, 10, NULL), COORD_TIMEOUT);

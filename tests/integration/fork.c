@@ -98,6 +98,9 @@ static int call_everything(handles *h) {
   bad += WRONG(coord_delete(h->client, "k", 1, NULL, NULL));
   bad += WRONG(coord_client_stats(h->client, &json, NULL));
   bad += WRONG(coord_client_log_to(h->client, h->queue, 0, NULL));
+  bad += WRONG(coord_client_states_to(h->client, h->queue, 0, NULL));
+  bad += WRONG(coord_client_set_endpoints(h->client, "127.0.0.1:1", NULL));
+  bad += WRONG(coord_client_sync_endpoints(h->client, 0, NULL));
   bad += WRONG(coord_client_close(h->client, 0, NULL));
   bad += WRONG(coord_scan_open(h->client, h->op, 0, &scan, NULL));
   bad += WRONG(coord_scan_next(h->scan, 0, &result, NULL));

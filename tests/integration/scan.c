@@ -71,6 +71,7 @@ static int read_all(coord_scan *scan, const char *prefix, int from, size_t *larg
 typedef struct disturbance {
   coord_client *client;
   char prefix[t_key_size];
+  int keys;
   atomic_bool stop;
   int writes;
 } disturbance;
@@ -80,7 +81,7 @@ static void *disturb(void *arg) {
   disturbance *d = arg;
   char key[t_key_size + 16];
   for (; !atomic_load(&d->stop); d->writes++) {
-    snprintf(key, sizeof key, "%s%06d", d->prefix, d->writes * 97 % 25000);
+    snprintf(key, sizeof key, "%s%06d", d->prefix, d->writes * 97 % d->keys);
     if (d->writes % 3 == 0) {
       T_CODE(coord_delete(d->client, key, strlen(key), NULL, NULL), COORD_OK);
     } else {
@@ -91,12 +92,14 @@ static void *disturb(void *arg) {
   return NULL;
 }
 
-static void scan_of_25000_keys_sees_one_revision_while_others_write(void) {
+static void scan_of_many_keys_sees_one_revision_while_others_write(void) {
   size_t largest;
   pthread_t thread;
   static disturbance d;
+  int keys = t_on_gateway() ? 5000 : 25000; /* which is slower */
   d.client = t_client();
-  write_keys(d.client, t_key(d.prefix, "s/"), 25000, 10);
+  d.keys = keys;
+  write_keys(d.client, t_key(d.prefix, "s/"), keys, 10);
   coord_scan *scan = open_scan(d.client, t_prefix(d.prefix), 0);
   T_INT(coord_scan_revision(scan), 0);
   T_INT(coord_scan_total(scan), -1);
@@ -106,18 +109,18 @@ static void scan_of_25000_keys_sees_one_revision_while_others_write(void) {
   T_INT(coord_result_count(first), 1000);
   int64_t revision = coord_scan_revision(scan);
   T_TRUE(revision > 0);
-  T_INT(coord_scan_total(scan), 25000);
+  T_INT(coord_scan_total(scan), keys);
   T_INT(coord_scan_delivered(scan), 1000);
   coord_result_free(first);
   pthread_create(&thread, NULL, disturb, &d);
-  T_INT(read_all(scan, d.prefix, 1000, &largest), 24000);
+  T_INT(read_all(scan, d.prefix, 1000, &largest), keys - 1000);
   atomic_store(&d.stop, true);
   pthread_join(thread, NULL);
   T_TRUE(d.writes > 0);
   T_TRUE(largest <= 1000);
   T_INT(coord_scan_revision(scan), revision);
-  T_INT(coord_scan_delivered(scan), 25000);
-  T_INT(coord_scan_total(scan), 25000);
+  T_INT(coord_scan_delivered(scan), keys);
+  T_INT(coord_scan_total(scan), keys);
   coord_scan_free(scan);
   coord_client_free(d.client);
 }
@@ -473,7 +476,7 @@ static void scan_without_its_client_is_closed(void) {
   coord_scan_free(scan);
 }
 
-T_MAIN(T_CASE(scan_of_25000_keys_sees_one_revision_while_others_write),
+T_MAIN(T_CASE(scan_of_many_keys_sees_one_revision_while_others_write),
        T_CASE(ended_scan_stays_ended), T_CASE(empty_range_ends_at_once),
        T_CASE(page_size_is_kept_whatever_the_number_of_keys), T_CASE(limit_bounds_the_whole_scan),
        T_CASE(scan_at_a_past_revision_reads_what_was_there),

@@ -17,7 +17,7 @@ static coord_queue *open_queue(void) {
 }
 
 static coord_client *lazy_client(const char *endpoints) {
-  return t_client_with("endpoints", endpoints, "connect.lazy", "true", "request.timeout.ms", "1500",
+  return t_client_with("endpoints", endpoints, "connect.lazy", "true", "request.timeout.ms", "300",
                        "log.level", "off", NULL);
 }
 
@@ -48,6 +48,8 @@ static void nothing_waits(coord_queue *queue) {
   }
   coord_event_free(event);
 }
+
+static bool can_read(void *client) { return coord_get(client, "k", 1, NULL, NULL) == COORD_OK; }
 
 static void present_state_comes_first(void) {
   coord_client *client = t_client();
@@ -96,7 +98,7 @@ static void death_and_return_of_a_server_are_told(void) {
   expect(queue, COORD_STATE_DISCONNECTED, endpoint, COORD_UNAVAILABLE, "");
   expect(queue, COORD_STATE_UNREACHABLE, endpoint, COORD_UNAVAILABLE, "refused");
   t_etcd_restart(cluster, 0);
-  T_TRUE(t_get_is(client, "absent", NULL));
+  T_TRUE(t_wait_until(can_read, client, SOON_MS));
   expect(queue, COORD_STATE_CONNECTED, endpoint, COORD_OK, "");
   nothing_waits(queue);
   coord_client_free(client);
@@ -104,7 +106,6 @@ static void death_and_return_of_a_server_are_told(void) {
   t_etcd_stop(cluster);
 }
 
-/* A queue of another client's results and log carries states too. */
 static void events_of_other_types_have_no_state(void) {
   coord_client *client = lazy_client(t_etcd_endpoint(t_etcd(), 0));
   coord_queue *queue = open_queue();
@@ -132,18 +133,24 @@ static bool is_connected(void *queue) {
 }
 
 static void another_queue_takes_over_and_none_ends_it(void) {
-  coord_client *client = t_client();
+  char other[40];
+  const char *here = t_etcd_endpoint(t_etcd(), 0);
+  coord_client *client = lazy_client(here);
+  T_TRUE(t_get_is(client, "absent", NULL));
+  snprintf(other, sizeof other, "localhost:%d", t_etcd_port(t_etcd(), 0));
   coord_queue *first = open_queue();
   coord_queue *second = open_queue();
   states_to(client, first);
   states_to(client, second);
   T_TRUE(t_wait_until(is_connected, first, SOON_MS));
   T_TRUE(t_wait_until(is_connected, second, SOON_MS));
-  T_OK(coord_client_set_endpoints(client, "127.0.0.1:1", &err), err);
-  expect(second, COORD_STATE_ENDPOINTS, NULL, COORD_OK, "127.0.0.1:1");
+  T_OK(coord_client_set_endpoints(client, other, &err), err);
+  expect(second, COORD_STATE_ENDPOINTS, NULL, COORD_OK, other);
+  T_TRUE(t_get_is(client, "absent", NULL));
+  expect(second, COORD_STATE_CONNECTED, other, COORD_OK, "");
   states_to(client, NULL);
-  T_OK(coord_client_set_endpoints(client, "127.0.0.1:2", &err), err);
-  T_TRUE(coord_get(client, "k", 1, NULL, NULL) != COORD_OK);
+  T_OK(coord_client_set_endpoints(client, here, &err), err);
+  T_TRUE(t_get_is(client, "absent", NULL));
   nothing_waits(first);
   nothing_waits(second);
   coord_client_free(client);

@@ -121,7 +121,7 @@ static void put_many(int count, size_t size) {
   stop();
 }
 
-static void ten_thousand_puts_at_once(void) { put_many(10000, 8); }
+static void ten_thousand_puts_at_once(void) { put_many(t_on_gateway() ? 2000 : 10000, 8); }
 
 static void five_hundred_puts_of_64_kib_at_once(void) { put_many(500, 65536); }
 
@@ -132,7 +132,7 @@ static void bytes_that_come_one_by_one_are_put_together(void) {
   t_proxy *proxy = t_proxy_start(t_etcd_port(cluster, 0));
   char endpoint[64];
   snprintf(endpoint, sizeof endpoint, "https://%s", t_proxy_endpoint(proxy));
-  for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+  for (size_t i = t_on_gateway() ? 1 : 0; i < sizeof pieces / sizeof *pieces; i++) {
     t_proxy_trickle(proxy, pieces[i]);
     works_and_closes(client_at(endpoint, "connect.timeout.ms", "30000"));
   }
@@ -278,6 +278,7 @@ static void ctl(const char *words) {
 /* With auth switched on, the common name is the user: no password, no token. */
 static void common_name_is_the_user(void) {
   char message[256];
+  if (t_on_gateway()) T_SKIP("the gateway refuses certificates with a common name then");
   pki = t_pki_new();
   t_pki_issue(pki, &(t_certificate){.file = "server"});
   t_pki_issue(pki, &(t_certificate){.file = "root"});

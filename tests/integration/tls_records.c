@@ -27,7 +27,8 @@ static t_secure *door(const t_secure_options *options) {
 
 static coord_client *client_of(const t_secure *secure) {
   return t_client_with("endpoints", t_secure_endpoint(secure), "tls.ca", t_pki_file(pki, "ca.pem"),
-                       "request.timeout.ms", "20000", "log.level", "off", NULL);
+                       "gateway.max.connections", "1", "request.timeout.ms", "20000", "log.level",
+                       "off", NULL);
 }
 
 static void works(coord_client *client) {

@@ -307,6 +307,19 @@ static inline void answer(size_t link, int grpc_status, const char *message) {
   on_loop(do_answer, &h);
 }
 
+static inline void do_hear(void *arg) { links[*(size_t *)arg].heard_ns = coord__clock_ns(); }
+
+static inline void do_answer_if_any(void *arg) {
+  happening *h = arg;
+  if (links[h->link].count > 0) do_answer(h);
+}
+
+/* As answer, where the call may not have come yet. */
+static inline void answer_if_any(size_t link) {
+  happening h = {link, {COORD_OK, 0, -1, "", false}, false};
+  on_loop(do_answer_if_any, &h);
+}
+
 static inline void refuse(size_t link) {
   happening h = {link, {COORD_UNAVAILABLE, -1, -1, "refused", true}, false};
   on_loop(do_answer, &h);

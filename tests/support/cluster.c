@@ -14,7 +14,7 @@
 
 #include "support/etcd_inside.h"
 
-enum { agree_ms = 20000, answer_size = 8192, metrics_size = 1 << 19 };
+enum { agree_ms = 20000, ask_s = 2, joined_ms = 900, answer_size = 8192, metrics_size = 1 << 19 };
 
 t_cluster *t_cluster_start(void) {
   return t_etcd_start(&(t_etcd_options){.nodes = 3, .divisible = true});
@@ -48,7 +48,7 @@ static bool is_up(const node *n) { return n->pid != 0 && !n->paused && !n->remov
 static bool ask(const node *n, const char *request, char *answer, size_t size) {
   size_t got = 0, len = strlen(request);
   answer[0] = '\0';
-  int fd = is_up(n) ? t_etcd_connect(n->plain_port) : -1;
+  int fd = is_up(n) ? t_etcd_connect(n->plain_port, ask_s) : -1;
   if (fd < 0) return false;
   if (send(fd, request, len, MSG_NOSIGNAL) == (ssize_t)len) {
     ssize_t n_read;
@@ -284,6 +284,10 @@ static void add_member(t_cluster *cluster, node *n) {
                t_etcd_advertised_port(n));
   n->removed = false;
   n->joins = true;
+  t_etcd_start_node(cluster, n);
+  if (t_etcd_is_healthy_within(n, joined_ms)) return;
+  /* What a new member tells the others before they know it is lost, and repeated after 6 s only. */
+  t_etcd_end_node(n, SIGKILL);
   t_etcd_start_node(cluster, n);
   T_FATAL(t_etcd_wait_healthy(n));
 }

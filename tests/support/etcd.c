@@ -79,9 +79,9 @@ bool t_etcd_is_at_least(int major, int minor) {
 
 /* --- Ports and health ---------------------------------------------------------------------------- */
 
-int t_etcd_connect(int port) {
+int t_etcd_connect(int port, int limit_s) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  struct timeval limit = {.tv_sec = 2};
+  struct timeval limit = {.tv_sec = limit_s};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -113,7 +113,7 @@ static bool is_healthy(int port) {
   static const char request[] = "GET /health HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n\r\n";
   char answer[2048];
   size_t n = 0;
-  int fd = t_etcd_connect(port);
+  int fd = t_etcd_connect(port, 1);
   if (fd < 0) return false;
   if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) > 0) {
     ssize_t got;
@@ -286,7 +286,11 @@ void t_etcd_end_node(node *n, int signal_number) {
   n->pid = 0;
 }
 
-bool t_etcd_wait_healthy(node *n) { return t_wait_until(settled, n, healthy_ms) && n->pid != 0; }
+bool t_etcd_is_healthy_within(node *n, int ms) {
+  return t_wait_until(settled, n, ms) && n->pid != 0;
+}
+
+bool t_etcd_wait_healthy(node *n) { return t_etcd_is_healthy_within(n, healthy_ms); }
 
 void t_etcd_choose_peer_port(t_cluster *cluster, node *n) {
   do {

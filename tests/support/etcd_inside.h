@@ -43,11 +43,12 @@ struct t_cluster {
 
 /* The port that the other members are told. */
 int t_etcd_advertised_port(const node *n);
-/* Connects to a port of the loopback, reading with a limit of 2 s; -1 when that fails. */
-int t_etcd_connect(int port);
+/* Connects to a port of the loopback, with a limit on reading; -1 when that fails. */
+int t_etcd_connect(int port, int limit_s);
 /* Begins and ends processes; a start is good when the server becomes healthy. */
 void t_etcd_start_node(t_cluster *cluster, node *n);
 bool t_etcd_wait_healthy(node *n);
+bool t_etcd_is_healthy_within(node *n, int ms);
 void t_etcd_end_node(node *n, int signal_number);
 /* Gives a node all its ports. */
 void t_etcd_choose_ports(t_cluster *cluster, node *n);

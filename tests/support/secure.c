@@ -149,12 +149,12 @@ static void *accept_all(void *arg) {
 
 /* --- From outside ------------------------------------------------------------------------------------ */
 
-static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-                     const unsigned char *in, unsigned in_len, void *unused) {
-  static const unsigned char h2[] = "\2h2";
+static int choose_http(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                       const unsigned char *in, unsigned in_len, void *unused) {
+  static const unsigned char http[] = "\2h2\10http/1.1";
   (void)ssl;
   (void)unused;
-  return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, h2, 3, in, in_len) ==
+  return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, http, 12, in, in_len) ==
                  OPENSSL_NPN_NEGOTIATED
              ? SSL_TLSEXT_ERR_OK
              : SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -174,7 +174,7 @@ static SSL_CTX *make_context(t_pki *pki, const t_secure_options *options) {
   T_FATAL(SSL_CTX_use_certificate_chain_file(context, t_pki_file(pki, name)) == 1);
   snprintf(name, sizeof name, "%s.key", options->certificate);
   T_FATAL(SSL_CTX_use_PrivateKey_file(context, t_pki_file(pki, name), SSL_FILETYPE_PEM) == 1);
-  SSL_CTX_set_alpn_select_cb(context, choose_h2, NULL);
+  SSL_CTX_set_alpn_select_cb(context, choose_http, NULL);
   SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
   if (options->max_version == 2) SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
   if (options->no_tickets) SSL_CTX_set_num_tickets(context, 0);

@@ -217,6 +217,27 @@ static void lines_in_pieces_are_messages(void) {
   stop();
 }
 
+/* Of a watch every request is a call of its own. */
+static void token_is_a_header_of_every_request(void) {
+  static const t_rule rules[] = {{.json = CREATED, .stays_open = true}};
+  char value[256];
+  duplex d = {0};
+  peer = t_peer_grpc(rules, 1, NULL);
+  client = t_client_with("wire", "gateway", "endpoints", t_peer_endpoint(peer), "token", "abc.7",
+                         "connect.lazy", "true", "log.level", "off", NULL);
+  get(100);
+  T_STR(t_peer_header(peer, "Authorization", value), "abc.7");
+  open_stream(&d, COORD__METHOD_WATCH);
+  for (int i = 1; i < 3; i++) {
+    send_watch(&d, 1, i);
+    wait_for(&d, (size_t)i);
+    T_STR(t_peer_header(peer, "Authorization", value), "abc.7");
+    T_STR(t_peer_header(peer, "Grpc-Metadata-hasleader", value), "true");
+  }
+  duplex_end(&d);
+  stop();
+}
+
 static void streams_end_as_the_server_says(void) {
   static const struct {
     t_rule rule;
@@ -435,7 +456,7 @@ T_MAIN(T_CASE(headers_are_those_of_the_gateway), T_CASE(calls_one_by_one_share_a
        T_CASE(connections_that_are_not_needed_are_closed),
        T_CASE(write_is_not_repeated_on_a_connection_that_was_closed),
        T_CASE(read_is_repeated_and_goes_elsewhere), T_CASE(lines_in_pieces_are_messages),
-       T_CASE(streams_end_as_the_server_says),
+       T_CASE(token_is_a_header_of_every_request), T_CASE(streams_end_as_the_server_says),
        T_CASE(watch_that_is_cancelled_is_told_and_leaves_its_connection),
        T_CASE(watch_that_the_server_cancels_leaves_the_others), T_CASE(pause_holds_the_server_up),
        T_CASE(watch_begun_in_a_pause_waits), T_CASE(stream_may_be_ended_from_within_a_message),

@@ -23,6 +23,7 @@ typedef struct tls_conn {
   const coord__tls_config *config; /* of tls */
   SSL *ssl;
   char host[LONGEST_HOST];
+  bool http1;
   uint8_t first[FIRST_BYTES]; /* what the peer said first */
   size_t first_len;
   size_t received; /* bytes of the socket so far */
@@ -154,6 +155,7 @@ static BIO *new_bio(tls_conn *c) {
 static coord__io_status fail(tls_conn *c) {
   coord__tls_scene scene = {.config = c->config,
                             .ssl = c->ssl,
+                            .http1 = c->http1,
                             .first = c->first,
                             .first_len = c->first_len,
                             .established = c->established,
@@ -284,6 +286,12 @@ static bool expect_host(tls_conn *c) {
          SSL_set_tlsext_host_name(c->ssl, c->host) == 1;
 }
 
+/* 0 is success, in this function alone. */
+static bool offer_http1(SSL *ssl) {
+  static const unsigned char alpn[] = "\10http/1.1";
+  return SSL_set_alpn_protos(ssl, alpn, sizeof alpn - 1) == 0;
+}
+
 static bool set_up(tls_conn *c, const coord__tls *tls) {
   BIO *bio = new_bio(c);
   c->ssl = SSL_new(coord__tls_context(tls));
@@ -295,10 +303,12 @@ static bool set_up(tls_conn *c, const coord__tls *tls) {
   SSL_set_connect_state(c->ssl);
   SSL_set_verify(c->ssl, c->config->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, on_certificate);
   SSL_set_cert_cb(c->ssl, on_asked, c);
+  if (c->http1 && !offer_http1(c->ssl)) return false;
   return SSL_set_ex_data(c->ssl, slot_of_conn(), c) == 1 && expect_host(c);
 }
 
-coord__conn *coord__conn_tls(coord__loop *loop, int fd, coord__tls *tls, const char *host) {
+coord__conn *coord__conn_tls(coord__loop *loop, int fd, coord__tls *tls, const char *host,
+                             bool http1) {
   tls_conn *c = coord__calloc(1, sizeof *c);
   if (c == NULL) return NULL;
   c->base.ops = &tls_ops;
@@ -306,6 +316,7 @@ coord__conn *coord__conn_tls(coord__loop *loop, int fd, coord__tls *tls, const c
   c->base.loop = loop;
   c->base.io.fd = fd;
   c->config = coord__tls_config_of(tls);
+  c->http1 = http1;
   keep_host(c, c->config->server_name[0] != '\0' ? c->config->server_name : host);
   ERR_clear_error();
   bool good = set_up(c, tls);
@@ -324,11 +335,13 @@ static coord__io_status check_protocol(tls_conn *c) {
   const unsigned char *name = NULL;
   unsigned n = 0;
   SSL_get0_alpn_selected(c->ssl, &name, &n);
-  if (n == 2 && memcmp(name, "h2", 2) == 0) return COORD__IO_OK;
+  if (!c->http1 && n == 2 && memcmp(name, "h2", 2) == 0) return COORD__IO_OK;
+  /* HTTP/1.1 is what a server without ALPN speaks. */
+  if (c->http1 && (n == 0 || (n == 8 && memcmp(name, "http/1.1", 8) == 0))) return COORD__IO_OK;
   c->base.code = COORD_TLS;
   snprintf(c->base.why, sizeof c->base.why,
-           "the server does not speak HTTP/2 over TLS (ALPN h2): no etcd, or something in front of "
-           "it");
+           "the server does not speak %s over TLS (ALPN %s): no etcd, or something in front of it",
+           c->http1 ? "HTTP/1.1" : "HTTP/2", c->http1 ? "http/1.1" : "h2");
   return fail(c);
 }
 

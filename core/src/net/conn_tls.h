@@ -17,8 +17,10 @@
 #include "net/tls.h"
 
 /* Take over a connected socket. The files of `tls` have been loaded. `host`: who the server is to
- * be, name or address. NULL when memory is out: the descriptor stays the caller's then. */
-coord__conn *coord__conn_tls(coord__loop *loop, int fd, coord__tls *tls, const char *host);
+ * be, name or address. `http1`: HTTP/1.1 is to be spoken there, else HTTP/2. NULL when memory is out:
+ * the descriptor stays the caller's then. */
+coord__conn *coord__conn_tls(coord__loop *loop, int fd, coord__tls *tls, const char *host,
+                             bool http1);
 
 /* The handshake, to be called until it does not say COORD__IO_AGAIN, each time that the descriptor is
  * ready for *events. COORD__IO_OK: done. COORD__IO_FAILED: conn->code and conn->why. */

@@ -44,6 +44,7 @@ struct coord__dial {
   coord__conn *shaking; /* while the handshake goes on */
   coord__timer verdict; /* when to stop waiting for the server's word on our certificate */
   char host[256];
+  bool http1;
   int timeout_ms;
   int tcp_user_timeout_ms;
   char proxy[COORD__PROXY_NAME]; /* "": none */
@@ -163,9 +164,9 @@ static coord__conn *take_over(coord__dial *dial, coord_error **err) {
     return NULL;
   }
   tune(own, dial->tcp_user_timeout_ms);
-  coord__conn *conn = dial->tls == NULL
-                          ? coord__conn_plain(dial->owner->loop, own)
-                          : coord__conn_tls(dial->owner->loop, own, dial->tls, dial->host);
+  coord__conn *conn = dial->tls == NULL ? coord__conn_plain(dial->owner->loop, own)
+                                        : coord__conn_tls(dial->owner->loop, own, dial->tls,
+                                                          dial->host, dial->http1);
   if (conn == NULL) {
     close(own);
     coord__no_memory(err);
@@ -389,6 +390,7 @@ coord__dial *coord__dial_start(coord__loop *loop, const coord__dial_target *targ
   dial->patience.fire = on_patience;
   dial->verdict.fire = on_verdict;
   if (target->tls != NULL) dial->tls = coord__tls_retain(target->tls);
+  dial->http1 = target->http1;
   snprintf(dial->host, sizeof dial->host, "%s",
            target->unix_path != NULL ? "localhost" : target->host);
   if (target->unix_path == NULL && target->proxy != NULL && target->proxy[0] != '\0') {

@@ -14,6 +14,7 @@ typedef struct coord__dial_target {
   const char *unix_path; /* NULL: TCP */
   const char *proxy;     /* NULL or "": none */
   coord__tls *tls;       /* NULL: none; retained */
+  bool http1;            /* HTTP/1.1 is to be spoken over TLS, not HTTP/2 */
   int64_t timeout_ms;
   int tcp_user_timeout_ms; /* 0: the system's */
 } coord__dial_target;

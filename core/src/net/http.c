@@ -1,408 +1,435 @@
 #include "net/http.h"
 
-#include <curl/curl.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "net/http1.h"
 
-enum { SPARE_HANDLES = 16, HELD_BYTES = 256 * 1024, READ_BYTES = 64 * 1024, URL_BYTES = 640 };
+enum { HELD_BYTES = 256 * 1024, SHORT_BODY = 16 * 1024, READS = 16 };
 
 struct coord__http {
   coord__http_config config;
-  CURLM *multi;
-  coord__timer timer; /* libcurl's */
-  coord__timer tidy;  /* closes what was not needed */
-  coord__idle work;   /* all callbacks are made here, outside of libcurl's own */
-  coord__list sockets;
-  coord__list open; /* requests */
-  coord__list news; /* requests to tell of */
-  size_t busy;
+  coord__timer tidy; /* closes what was not needed */
+  coord__idle work;  /* all callbacks are made here */
+  coord__list conns; /* that carry a request, or are to */
+  coord__list idle;  /* the others; the last one was used last */
+  coord__list open;  /* requests */
+  coord__list ended; /* requests to tell of */
+  coord__list news;  /* likewise, for more that has come */
+  size_t idle_count;
+  size_t busy;    /* requests under way */
   size_t busiest; /* since `tidy` has looked last */
-  bool kick;      /* libcurl has something to begin */
   bool *gone;     /* tells `work` that a callback has closed it */
-  CURL *spare[SPARE_HANDLES];
-  size_t spare_count;
-  struct curl_slist fixed[3]; /* headers of every request */
 };
 
-typedef struct http_socket {
-  coord__io io; /* events 0: not watched */
+typedef struct http_conn {
   coord__list link;
-  coord__fd_entry entry; /* of a connection; a resolver's descriptor is libcurl's own */
   coord__http *http;
-  bool is_ours;
-} http_socket;
+  coord__dial *dial;            /* one of these two */
+  coord__conn *conn;            /* is not NULL */
+  coord__http_request *request; /* NULL: it is idle */
+  coord__http1 in;
+  coord__timer more; /* to go on in the next round */
+  bool was_used;     /* by another request before */
+  bool is_deaf;      /* takes no bytes any more; what is left to read may tell why */
+} http_conn;
 
-/* ---- driving libcurl from the loop ---- */
+static void go_on(http_conn *c);
+static void work(coord__idle *idle);
 
-static void act(coord__http *h, curl_socket_t fd, int mask) {
-  int running;
-  curl_multi_socket_action(h->multi, fd, mask, &running);
-  coord__loop_defer(h->config.loop, &h->work);
+/* ---- connections ---- */
+
+static void drop_conn(http_conn *c) {
+  coord__http *h = c->http;
+  if (c->request == NULL) h->idle_count--;
+  if (c->request != NULL) c->request->conn = NULL;
+  if (c->dial != NULL) coord__dial_cancel(c->dial);
+  if (c->conn != NULL) coord__conn_close(c->conn);
+  coord__timer_stop(h->config.loop, &c->more);
+  coord__list_remove(&c->link);
+  coord__free(c);
 }
 
-static void on_socket(coord__io *io, uint32_t events) {
-  http_socket *s = COORD__CONTAINER(io, http_socket, io);
-  int mask = 0;
-  if (events & (EPOLLIN | EPOLLHUP)) mask |= CURL_CSELECT_IN;
-  if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
-  if (events & EPOLLERR) mask |= CURL_CSELECT_ERR;
-  act(s->http, io->fd, mask);
+static void drop_idle(coord__http *h, size_t kept) {
+  while (h->idle_count > kept) drop_conn(COORD__CONTAINER(h->idle.next, http_conn, link));
 }
 
-static void on_timer(coord__timer *timer) {
-  act(COORD__CONTAINER(timer, coord__http, timer), CURL_SOCKET_TIMEOUT, 0);
+/* Connections beyond what was needed at once of late go. */
+static void drop_needless(coord__http *h) {
+  size_t kept = h->busiest < h->config.kept ? h->busiest : h->config.kept;
+  drop_idle(h, kept > h->busy ? kept - h->busy : 0);
 }
 
-static http_socket *find_socket(coord__http *h, curl_socket_t fd) {
-  for (coord__list *n = h->sockets.next; n != &h->sockets; n = n->next) {
-    http_socket *s = COORD__CONTAINER(n, http_socket, link);
-    if (s->io.fd == fd) return s;
-  }
-  return NULL;
+/* For the next request. */
+static void keep_conn(http_conn *c) {
+  coord__http *h = c->http;
+  c->request->conn = NULL;
+  c->request = NULL;
+  c->was_used = true;
+  coord__list_remove(&c->link);
+  coord__list_append(&h->idle, &c->link);
+  h->idle_count++;
+  coord__timer_stop(h->config.loop, &c->more);
+  if (!coord__io_set(h->config.loop, &c->conn->io, EPOLLIN)) drop_conn(c);
 }
 
-static http_socket *add_socket(coord__http *h, curl_socket_t fd) {
-  http_socket *s = coord__calloc(1, sizeof *s);
-  if (s == NULL) return NULL;
-  s->http = h;
-  s->io = (coord__io){.fd = fd, .ready = on_socket};
-  coord__list_append(&h->sockets, &s->link);
-  return s;
-}
-
-static void drop_socket(http_socket *s) {
-  coord__io_set(s->http->config.loop, &s->io, 0);
-  if (s->is_ours) coord__loop_disown_fd(&s->entry);
-  coord__list_remove(&s->link);
-  coord__free(s);
-}
-
-/* Always 0: libcurl does not survive a refusal (7.88 crashes). A socket that cannot be watched lets
- * its request run into its time limit. */
-static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *assigned) {
-  (void)easy;
-  coord__http *h = user;
-  http_socket *s = assigned != NULL ? assigned : find_socket(h, fd);
-  if (what == CURL_POLL_REMOVE) {
-    if (s == NULL) return 0;
-    coord__io_set(h->config.loop, &s->io, 0);
-    curl_multi_assign(h->multi, fd, NULL);
-    if (!s->is_ours) drop_socket(s);
-    return 0;
-  }
-  if (s == NULL) s = add_socket(h, fd);
-  if (s == NULL) return 0;
-  if (assigned == NULL) curl_multi_assign(h->multi, fd, s);
-  uint32_t events = 0;
-  if (what & CURL_POLL_IN) events |= EPOLLIN;
-  if (what & CURL_POLL_OUT) events |= EPOLLOUT;
-  coord__io_set(h->config.loop, &s->io, events);
-  return 0;
-}
-
-static int watch_timer(CURLM *multi, long timeout_ms, void *user) {
-  (void)multi;
-  coord__http *h = user;
-  if (timeout_ms < 0) {
-    coord__timer_stop(h->config.loop, &h->timer);
-    return 0;
-  }
-  coord__timer_set(h->config.loop, &h->timer, coord__clock_ns() + timeout_ms * COORD__NS_PER_MS);
-  return 0;
-}
-
-/* ---- sockets ---- */
-
-static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *a) {
-  (void)purpose;
-  coord__http *h = user;
-  int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-  if (fd < 0) return CURL_SOCKET_BAD;
-  http_socket *s = add_socket(h, fd);
-  if (s == NULL) {
-    close(fd);
-    return CURL_SOCKET_BAD;
-  }
-  s->is_ours = true;
-  coord__loop_own_fd(h->config.loop, &s->entry, fd);
-  /* Best effort: a unix socket knows none of these. */
-  int on = 1;
-  int ms = h->config.tcp_user_timeout_ms;
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  if (ms > 0) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
-  return fd;
-}
-
-static int close_socket(void *user, curl_socket_t fd) {
-  http_socket *s = find_socket(user, fd);
-  if (s != NULL) drop_socket(s);
-  return close(fd);
-}
-
-/* ---- one request ---- */
-
-/* Once, and never from the start again: libcurl would repeat a write on a connection of before. */
-static size_t give_body(char *to, size_t size, size_t count, void *user) {
-  coord__http_request *r = user;
-  size_t n = r->body_len - r->given;
-  if (n > size * count) n = size * count;
-  if (n > 0) memcpy(to, r->body + r->given, n);
-  r->given += n;
-  return n;
-}
-
-static int refuse_seek(void *user, curl_off_t offset, int origin) {
-  (void)user;
-  (void)offset;
-  (void)origin;
-  return CURL_SEEKFUNC_FAIL;
-}
-
-static void note_head(coord__http_request *r) {
-  long status = 0;
-  const char *type = NULL;
-  curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(r->easy, CURLINFO_CONTENT_TYPE, &type);
-  r->status = (int)status;
-  snprintf(r->content_type, sizeof r->content_type, "%s", type != NULL ? type : "");
-}
-
-static size_t take_answer(char *p, size_t size, size_t count, void *user) {
-  coord__http_request *r = user;
-  coord__http *h = r->http;
-  size_t n = size * count;
-  if (r->status == 0) note_head(r);
-  if (r->held && r->in.len + n > HELD_BYTES) {
-    r->stopped = true;
-    return CURL_WRITEFUNC_PAUSE;
-  }
-  r->too_large = r->max_bytes > 0 && n > r->max_bytes - r->in.len;
-  if (r->too_large) return 0;
-  r->no_memory = !coord__buf_append(&r->in, p, n);
-  if (r->no_memory) return 0;
-  if (r->progress != NULL && !coord__list_linked(&r->news)) coord__list_append(&h->news, &r->news);
-  return n;
-}
-
-static void set_connection(CURL *e, coord__http *h) {
-  const coord__http_config *c = &h->config;
-  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* see net/dial.c */
-  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http");
-  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
-  curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-  curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
-  curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-  curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, h);
-  /* Set even when empty: otherwise libcurl reads the environment. */
-  curl_easy_setopt(e, CURLOPT_PROXY, c->proxy != NULL ? c->proxy : "");
-  curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
-  curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  if (c->unix_path != NULL) curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, c->unix_path);
-  /* What failed to connect must be resolved anew: addresses move. */
-  curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-  curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)(c->idle_ns / COORD__NS_PER_MS / 1000) + 1);
-  curl_easy_setopt(e, CURLOPT_USERAGENT, "coord-c");
-}
-
-static struct curl_slist *list_headers(coord__http *h, coord__http_request *r) {
-  struct curl_slist *head = &h->fixed[0];
-  _Static_assert(sizeof r->nodes[0] == sizeof *head, "a node is two pointers");
-  for (int i = 0; i < COORD__HTTP_HEADERS && r->headers[i] != NULL; i++) {
-    struct curl_slist *node = (struct curl_slist *)(void *)r->nodes[i];
-    node->data = (char *)(uintptr_t)r->headers[i];
-    node->next = head;
-    head = node;
-  }
-  return head;
-}
-
-static void set_request(CURL *e, coord__http *h, coord__http_request *r) {
-  const coord__http_config *c = &h->config;
-  char url[URL_BYTES];
-  bool ipv6 = c->unix_path == NULL && strchr(c->host, ':') != NULL;
-  snprintf(url, sizeof url, ipv6 ? "http://[%s]:%d%s" : "http://%s:%d%s",
-           c->unix_path != NULL ? "localhost" : c->host, c->unix_path != NULL ? 80 : c->port,
-           r->path);
-  curl_easy_setopt(e, CURLOPT_URL, url);
-  curl_easy_setopt(e, CURLOPT_HTTPHEADER, list_headers(h, r));
-  if (r->body != NULL) {
-    curl_easy_setopt(e, CURLOPT_POST, 1L);
-    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
-    curl_easy_setopt(e, CURLOPT_READFUNCTION, give_body);
-    curl_easy_setopt(e, CURLOPT_READDATA, r);
-    curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, refuse_seek);
-  }
-  if (r->timeout_ms > 0) curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-  curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
-  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_answer);
-  curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
-  curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);
-  curl_easy_setopt(e, CURLOPT_PRIVATE, r);
-}
-
-/* What libcurl counts as sent is no proof: the count begins anew when it wants to repeat. */
-bool coord__http_unsent(const coord__http_request *r) {
-  return r->body == NULL || r->given < r->body_len;
-}
-
-/* Take the request off libcurl. */
-static void let_go(coord__http_request *r) {
-  coord__http *h = r->http;
-  curl_multi_remove_handle(h->multi, r->easy);
-  if (h->spare_count < SPARE_HANDLES) {
-    curl_easy_reset(r->easy);
-    h->spare[h->spare_count++] = r->easy;
-  } else {
-    curl_easy_cleanup(r->easy);
-  }
-  r->easy = NULL;
-  coord__list_remove(&r->link);
-  coord__list_remove(&r->news);
-  h->busy--;
+static void on_tidy(coord__timer *timer) {
+  coord__http *h = COORD__CONTAINER(timer, coord__http, tidy);
+  drop_needless(h);
+  h->busiest = h->busy;
+  if (h->busy == 0 && h->idle_count == 0) return;
+  coord__timer_set(h->config.loop, timer, coord__clock_ns() + h->config.idle_ns);
 }
 
 /* ---- the end of a request ---- */
 
-static coord_code code_of(const coord__http_request *r, CURLcode rc) {
-  if (r->too_large) return COORD_TOO_LARGE;
-  if (r->no_memory) return COORD_NO_MEMORY;
-  switch (rc) {
-    case CURLE_OK:
-      return COORD_OK;
-    case CURLE_OUT_OF_MEMORY:
-      return COORD_NO_MEMORY;
-    case CURLE_OPERATION_TIMEDOUT:
-      return COORD_TIMEOUT;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* no HTTP/1 */
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_HTTP2:
-      return COORD_PROTOCOL;
-    default:
-      return COORD_UNAVAILABLE;
+static bool is_unsent(const coord__http_request *r) {
+  return r->body == NULL || r->sent < r->head.len + r->rest;
+}
+
+bool coord__http_unsent(const coord__http_request *r) {
+  return r->conn != NULL ? is_unsent(r) : r->end.unsent;
+}
+
+/* It is no more than its result from now on. */
+static void detach(coord__http_request *r) {
+  coord__http *h = r->http;
+  if (r->conn != NULL) drop_conn(r->conn);
+  coord__timer_stop(h->config.loop, &r->timer);
+  coord__buf_wipe(&r->head); /* passwords and tokens are in there */
+  coord__buf_free(&r->head);
+  coord__list_remove(&r->link);
+}
+
+static void end_request(coord__http_request *r, coord_code code, const char *why) {
+  coord__http *h = r->http;
+  r->end.code = code;
+  r->end.unsent = is_unsent(r);
+  snprintf(r->why, sizeof r->why, "%s", why);
+  detach(r);
+  h->busy--;
+  drop_needless(h);
+  coord__list_append(&h->ended, &r->link);
+  coord__loop_defer(h->config.loop, &h->work);
+}
+
+/* The answer is complete. */
+static void conclude(http_conn *c, bool rest) {
+  coord__http_request *r = c->request;
+  bool whole = r->sent == r->head.len + r->rest;
+  if (whole && !rest && !c->in.closes && !c->is_deaf) keep_conn(c);
+  end_request(r, COORD_OK, "");
+}
+
+static bool dial(coord__http *h, coord__http_request *r);
+
+/* One that has rested may have been closed by the server meanwhile. What asks for nothing but an
+ * answer begins anew. */
+static void lose(http_conn *c, coord_code code, const char *why) {
+  coord__http_request *r = c->request;
+  if (c->was_used && r->body == NULL && !coord__http1_has_begun(&c->in)) {
+    drop_conn(c);
+    r->sent = 0;
+    if (dial(r->http, r)) return;
+    code = COORD_NO_MEMORY;
+    why = "memory is exhausted";
+  }
+  end_request(r, code, why);
+}
+
+static bool is_silent(const http_conn *c) {
+  return !c->was_used && !coord__http1_has_begun(&c->in);
+}
+
+static void lose_by_conn(http_conn *c) {
+  char why[COORD__HTTP_WHY];
+  coord_code code = coord__conn_tell(c->conn, why, sizeof why);
+  c->request->end.silent = is_silent(c);
+  lose(c, code, why);
+}
+
+static void lose_by_end(http_conn *c) {
+  if (coord__http1_end(&c->in)) {
+    conclude(c, false);
+  } else if (c->in.fault != NULL) {
+    end_request(c->request, COORD_PROTOCOL, c->in.fault);
+  } else if (coord__http1_has_begun(&c->in)) {
+    end_request(c->request, COORD_UNAVAILABLE, "the answer ended too early");
+  } else {
+    c->request->end.silent = is_silent(c);
+    lose(c, COORD_UNAVAILABLE, "the server closed the connection without an answer");
   }
 }
 
-static void describe(const coord__http_request *r, CURLcode rc, bool unconnected, char *why,
-                     size_t size) {
-  long os_errno = 0;
-  const char *text = r->error[0] != '\0' ? r->error : curl_easy_strerror(rc);
-  curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno);
-  if (r->too_large) {
-    text = "the answer is larger than option response.max.bytes allows";
-  } else if (r->no_memory) {
-    text = "memory is exhausted";
-  } else if (rc == CURLE_SEND_FAIL_REWIND || rc == CURLE_GOT_NOTHING) {
-    text = "the server closed the connection without an answer";
-  } else if (rc == CURLE_PARTIAL_FILE) {
-    text = "the answer ended too early";
-  } else if (rc == CURLE_COULDNT_CONNECT && os_errno != 0) {
-    text = strerror((int)os_errno); /* libcurl's text repeats the address */
-  }
-  snprintf(why, size, "%s%s", unconnected ? "cannot connect: " : "", text);
+/* ---- reading ---- */
+
+static void note_head(coord__http_request *r, const coord__http1 *in) {
+  r->status = in->status;
+  snprintf(r->content_type, sizeof r->content_type, "%s", in->content_type);
 }
 
-static void finish(coord__http_request *r, CURLcode rc) {
-  char why[sizeof r->error + 32] = "";
-  long asked = 0; /* bytes of the head of the request */
-  if (r->status == 0) note_head(r);
-  curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &asked);
-  coord__http_end end = {.code = code_of(r, rc), .why = why, .unsent = coord__http_unsent(r)};
-  end.unconnected = rc == CURLE_COULDNT_CONNECT || rc == CURLE_COULDNT_RESOLVE_HOST ||
-                    rc == CURLE_COULDNT_RESOLVE_PROXY || rc == CURLE_PROXY ||
-                    (rc == CURLE_OPERATION_TIMEDOUT && asked == 0);
-  if (end.code != COORD_OK) describe(r, rc, end.unconnected, why, sizeof why);
-  let_go(r);
-  r->done(r, &end);
+/* False: the request has ended. */
+static bool keep_piece(coord__http_request *r, const uint8_t *p, size_t n) {
+  coord__http *h = r->http;
+  if (r->max_bytes > 0 && n > r->max_bytes - r->in.len) {
+    end_request(r, COORD_TOO_LARGE, "the answer is larger than option response.max.bytes allows");
+    return false;
+  }
+  if (!coord__buf_append(&r->in, p, n)) {
+    end_request(r, COORD_NO_MEMORY, "memory is exhausted");
+    return false;
+  }
+  if (r->progress != NULL && !coord__list_linked(&r->news)) {
+    coord__list_append(&h->news, &r->news);
+    coord__loop_defer(h->config.loop, &h->work);
+  }
+  return true;
 }
+
+/* False: the connection carries the request no more. */
+static bool take_in(http_conn *c, const uint8_t *p, size_t n) {
+  coord__http_request *r = c->request;
+  while (n > 0 && !c->in.done) {
+    const uint8_t *body;
+    size_t body_len;
+    size_t used = coord__http1_feed(&c->in, p, n, &body, &body_len);
+    if (r->status == 0 && coord__http1_has_head(&c->in)) note_head(r, &c->in);
+    if (body_len > 0 && !keep_piece(r, body, body_len)) return false;
+    if (c->in.fault != NULL) {
+      end_request(r, COORD_PROTOCOL, c->in.fault);
+      return false;
+    }
+    p += used;
+    n -= used;
+  }
+  if (!c->in.done) return true;
+  if (r->status == 0) note_head(r, &c->in);
+  conclude(c, n > 0);
+  return false;
+}
+
+static bool is_stopped(const http_conn *c) {
+  return c->request->held && c->request->in.len >= HELD_BYTES;
+}
+
+/* False: the connection carries the request no more. */
+static bool read_some(http_conn *c) {
+  coord__loop *loop = c->http->config.loop;
+  for (int i = 0; i < READS && !is_stopped(c); i++) {
+    size_t size;
+    size_t n = 0;
+    uint8_t *scratch = coord__loop_scratch(loop, &size);
+    coord__io_status status = c->conn->ops->recv(c->conn, scratch, size, &n);
+    if (status == COORD__IO_AGAIN) return true;
+    if (status == COORD__IO_OK) {
+      if (!take_in(c, scratch, n)) return false;
+      if (n < size && !c->conn->ops->pending(c->conn)) return true;
+      continue;
+    }
+    status == COORD__IO_END ? lose_by_end(c) : lose_by_conn(c);
+    return false;
+  }
+  /* In the next round: the other connections come first. */
+  if (!is_stopped(c)) coord__timer_set(loop, &c->more, coord__loop_now_ns(loop) + 1);
+  return true;
+}
+
+/* ---- writing ---- */
+
+static bool has_out(const http_conn *c) {
+  const coord__http_request *r = c->request;
+  return c->conn->wants_out || r->sent < r->head.len + r->rest;
+}
+
+static void write_some(http_conn *c) {
+  coord__http_request *r = c->request;
+  while (!c->is_deaf && has_out(c)) {
+    size_t n = 0;
+    bool in_head = r->sent < r->head.len;
+    const uint8_t *p = in_head ? r->head.data + r->sent : r->body + (r->sent - r->head.len);
+    size_t left = (in_head ? r->head.len : r->head.len + r->rest) - r->sent;
+    coord__io_status status = c->conn->ops->send(c->conn, p, left, &n);
+    if (status == COORD__IO_AGAIN) return;
+    c->is_deaf = status != COORD__IO_OK;
+    r->sent += n;
+  }
+}
+
+static void update_interest(http_conn *c) {
+  uint32_t events = is_stopped(c) ? 0 : EPOLLIN;
+  if (!c->is_deaf && c->conn->wants_out) events |= EPOLLOUT;
+  if (!c->is_deaf && has_out(c) && !c->conn->send_wants_in) events |= EPOLLOUT;
+  if (coord__io_set(c->http->config.loop, &c->conn->io, events)) return;
+  end_request(c->request, COORD_EXHAUSTED, "the connection cannot be watched");
+}
+
+static void go_on(http_conn *c) {
+  write_some(c);
+  if (read_some(c)) update_interest(c);
+}
+
+/* Whether a connection that rests is still there, and says nothing that nobody has asked for. New keys
+ * of TLS are no such thing, and may want an answer. */
+static bool is_alive(http_conn *c) {
+  uint8_t byte;
+  size_t n;
+  if (c->conn->ops->recv(c->conn, &byte, 1, &n) != COORD__IO_AGAIN) return false;
+  if (c->conn->wants_out) c->conn->ops->send(c->conn, &byte, 0, &n);
+  return coord__io_set(c->http->config.loop, &c->conn->io,
+                       c->conn->wants_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void on_io(coord__io *io, uint32_t events) {
+  http_conn *c = COORD__CONTAINER(io, coord__conn, io)->owner;
+  (void)events;
+  if (c->request != NULL) {
+    go_on(c);
+  } else if (!is_alive(c)) {
+    drop_conn(c);
+  }
+}
+
+static void on_more(coord__timer *timer) { go_on(COORD__CONTAINER(timer, http_conn, more)); }
+
+/* ---- the beginning ---- */
+
+static void dialed(void *user, coord__conn *conn, coord_code code, coord_error *err) {
+  http_conn *c = user;
+  coord__http *h = c->http;
+  c->dial = NULL;
+  if (conn == NULL) {
+    end_request(c->request, code, err != NULL ? coord_error_message(err) : "memory is exhausted");
+    coord_error_free(err);
+    work(&h->work); /* at once: whoever waits has a limit of its own, which knows less */
+    return;
+  }
+  c->conn = conn;
+  conn->owner = c;
+  conn->io.ready = on_io;
+  go_on(c);
+}
+
+static bool dial(coord__http *h, coord__http_request *r) {
+  const coord__http_config *config = &h->config;
+  coord__dial_target target = {.host = config->host,
+                               .port = config->port,
+                               .unix_path = config->unix_path,
+                               .proxy = config->proxy,
+                               .tls = config->tls,
+                               .http1 = true,
+                               .timeout_ms = config->connect_timeout_ms,
+                               .tcp_user_timeout_ms = config->tcp_user_timeout_ms};
+  http_conn *c = coord__calloc(1, sizeof *c);
+  if (c == NULL) return false;
+  c->dial = coord__dial_start(config->loop, &target, dialed, c);
+  if (c->dial == NULL) {
+    coord__free(c);
+    return false;
+  }
+  coord__http1_init(&c->in);
+  c->http = h;
+  c->more.fire = on_more;
+  c->request = r;
+  r->conn = c;
+  coord__list_append(&h->conns, &c->link);
+  return true;
+}
+
+static bool take_idle(coord__http *h, coord__http_request *r) {
+  while (!coord__list_empty(&h->idle)) {
+    http_conn *c = COORD__CONTAINER(h->idle.prev, http_conn, link);
+    if (!is_alive(c)) {
+      drop_conn(c);
+      continue;
+    }
+    coord__list_remove(&c->link);
+    coord__list_append(&h->conns, &c->link);
+    h->idle_count--;
+    coord__http1_init(&c->in);
+    c->request = r;
+    r->conn = c;
+    return true;
+  }
+  return false;
+}
+
+/* ---- what is sent ---- */
+
+static bool add(coord__buf *b, const char *text) { return coord__buf_append_str(b, text); }
+
+static bool write_head(const coord__http_config *config, coord__http_request *r) {
+  coord__buf *b = &r->head;
+  char host[300];
+  char length[48] = "";
+  bool ipv6 = config->unix_path == NULL && strchr(config->host, ':') != NULL;
+  if (config->unix_path != NULL) {
+    snprintf(host, sizeof host, "localhost");
+  } else {
+    int n = (int)strcspn(config->host, "%"); /* a zone is ours alone */
+    snprintf(host, sizeof host, ipv6 ? "[%.*s]:%d" : "%.*s:%d", n, config->host, config->port);
+  }
+  if (r->body != NULL) snprintf(length, sizeof length, "Content-Length: %zu\r\n", r->body_len);
+  bool ok = coord__buf_reserve(b, 512 + (r->body_len <= SHORT_BODY ? r->body_len : 0)) &&
+            add(b, r->body != NULL ? "POST " : "GET ") && add(b, r->path) &&
+            add(b, " HTTP/1.1\r\nHost: ") && add(b, host) &&
+            add(b,
+                "\r\nUser-Agent: coord-c\r\nAccept: application/json\r\n"
+                "Content-Type: application/json\r\n") &&
+            add(b, length);
+  for (int i = 0; ok && i < COORD__HTTP_HEADERS && r->headers[i] != NULL; i++) {
+    ok = add(b, r->headers[i]) && add(b, "\r\n");
+  }
+  ok = ok && add(b, "\r\n");
+  bool is_short = r->body_len <= SHORT_BODY;
+  r->rest = is_short ? 0 : r->body_len;
+  return ok && (!is_short || coord__buf_append(b, r->body, r->body_len));
+}
+
+/* ---- the pool ---- */
 
 static void work(coord__idle *idle) {
   coord__http *h = COORD__CONTAINER(idle, coord__http, work);
   bool gone = false;
-  int left;
   h->gone = &gone;
-  if (h->kick) {
-    h->kick = false;
-    act(h, CURL_SOCKET_TIMEOUT, 0);
-  }
   for (coord__list *node; (node = coord__list_pop(&h->news)) != NULL;) {
     coord__http_request *r = COORD__CONTAINER(node, coord__http_request, news);
     r->progress(r);
     if (gone) return;
   }
-  for (CURLMsg *msg; (msg = curl_multi_info_read(h->multi, &left)) != NULL;) {
-    if (msg->msg != CURLMSG_DONE) continue;
-    coord__http_request *r = NULL;
-    CURLcode rc = msg->data.result;
-    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
-    finish(r, rc);
+  for (coord__list *node; (node = coord__list_pop(&h->ended)) != NULL;) {
+    coord__http_request *r = COORD__CONTAINER(node, coord__http_request, link);
+    /* The request may go before the callback is over. */
+    char why[COORD__HTTP_WHY];
+    coord__http_end end = r->end;
+    memcpy(why, r->why, sizeof why);
+    end.why = why;
+    r->done(r, &end);
     if (gone) return;
   }
   h->gone = NULL;
 }
 
-/* ---- the pool ---- */
-
-static CURLM *new_multi(coord__http *h) {
-  CURLM *multi = curl_multi_init();
-  if (multi == NULL) return NULL;
-  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, h);
-  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, watch_timer);
-  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, h);
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)h->config.kept);
-  curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-  return multi;
-}
-
-/* All connections go with it. */
-static void drop_multi(coord__http *h) {
-  curl_multi_cleanup(h->multi);
-  h->multi = NULL;
-  coord__timer_stop(h->config.loop, &h->timer);
-}
-
-/* Connections beyond what was needed at once since the last look go as requests end: libcurl closes
- * the one that has rested longest. Without requests all go. */
-static void on_tidy(coord__timer *timer) {
-  coord__http *h = COORD__CONTAINER(timer, coord__http, tidy);
-  size_t kept = h->busiest < h->config.kept ? h->busiest : h->config.kept;
-  h->busiest = h->busy;
-  if (kept == 0 && h->busy == 0) {
-    drop_multi(h);
-    return;
-  }
-  curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)(kept > 0 ? kept : 1));
-  coord__timer_set(h->config.loop, &h->tidy, coord__clock_ns() + h->config.idle_ns);
+static void on_timeout(coord__timer *timer) {
+  coord__http_request *r = COORD__CONTAINER(timer, coord__http_request, timer);
+  char why[64];
+  snprintf(why, sizeof why, "no answer within %lld ms", (long long)r->timeout_ms);
+  end_request(r, COORD_TIMEOUT, why);
 }
 
 coord__http *coord__http_open(const coord__http_config *config) {
   coord__http *h = coord__calloc(1, sizeof *h);
   if (h == NULL) return NULL;
   h->config = *config;
-  h->timer.fire = on_timer;
   h->tidy.fire = on_tidy;
   h->work.run = work;
-  coord__list_init(&h->sockets);
+  coord__list_init(&h->conns);
+  coord__list_init(&h->idle);
   coord__list_init(&h->open);
+  coord__list_init(&h->ended);
   coord__list_init(&h->news);
-  static char accept[] = "Accept: application/json";
-  static char type[] = "Content-Type: application/json";
-  static char expect[] = "Expect:"; /* a large body does not wait for leave */
-  h->fixed[0] = (struct curl_slist){accept, &h->fixed[1]};
-  h->fixed[1] = (struct curl_slist){type, &h->fixed[2]};
-  h->fixed[2] = (struct curl_slist){expect, NULL};
   return h;
 }
 
@@ -411,52 +438,56 @@ void coord__http_close(coord__http *h) {
   while (!coord__list_empty(&h->open)) {
     coord__http_abandon(COORD__CONTAINER(h->open.next, coord__http_request, link));
   }
-  while (h->spare_count > 0) curl_easy_cleanup(h->spare[--h->spare_count]);
-  if (h->multi != NULL) drop_multi(h);
+  while (!coord__list_empty(&h->ended)) {
+    coord__http_abandon(COORD__CONTAINER(h->ended.next, coord__http_request, link));
+  }
+  drop_idle(h, 0);
   coord__timer_stop(h->config.loop, &h->tidy);
   coord__idle_cancel(&h->work);
-  while (!coord__list_empty(&h->sockets)) {
-    drop_socket(COORD__CONTAINER(h->sockets.next, http_socket, link));
-  }
   coord__free(h);
 }
 
 bool coord__http_start(coord__http *h, coord__http_request *r) {
-  if (h->multi == NULL) h->multi = new_multi(h);
-  if (h->multi == NULL) return false;
-  CURL *easy = h->spare_count > 0 ? h->spare[--h->spare_count] : curl_easy_init();
-  if (easy == NULL) return false;
   r->http = h;
-  r->easy = easy;
   r->status = 0;
-  r->given = 0;
-  r->held = r->stopped = r->too_large = r->no_memory = false;
-  r->error[0] = r->content_type[0] = '\0';
-  set_connection(easy, h);
-  set_request(easy, h, r);
-  if (curl_multi_add_handle(h->multi, easy) != CURLM_OK) {
-    curl_easy_cleanup(easy);
-    r->easy = NULL;
+  r->sent = 0;
+  r->held = false;
+  r->conn = NULL;
+  r->content_type[0] = r->why[0] = '\0';
+  r->end = (coord__http_end){.why = r->why, .unsent = true};
+  r->timer.fire = on_timeout;
+  if (!write_head(&h->config, r) || !(take_idle(h, r) || dial(h, r))) {
+    coord__buf_wipe(&r->head);
+    coord__buf_free(&r->head);
     return false;
   }
   coord__list_append(&h->open, &r->link);
   if (++h->busy > h->busiest) h->busiest = h->busy;
+  if (r->timeout_ms > 0) {
+    coord__timer_set(h->config.loop, &r->timer,
+                     coord__clock_ns() + r->timeout_ms * COORD__NS_PER_MS);
+  }
   if (!h->tidy.node.is_in) {
     coord__timer_set(h->config.loop, &h->tidy, coord__clock_ns() + h->config.idle_ns);
   }
-  h->kick = true;
-  coord__loop_defer(h->config.loop, &h->work);
+  if (r->conn->conn != NULL) {
+    write_some(r->conn);
+    update_interest(r->conn);
+  }
   return true;
 }
 
 void coord__http_abandon(coord__http_request *r) {
-  if (r->easy != NULL) let_go(r);
+  if (!coord__list_linked(&r->link)) return;
+  if (r->conn != NULL) r->http->busy--;
+  detach(r);
+  coord__list_remove(&r->news);
 }
 
 void coord__http_pause(coord__http_request *r, bool paused) {
+  http_conn *c = r->conn;
+  bool stopped = c != NULL && is_stopped(c);
   r->held = paused;
-  if (paused || !r->stopped || r->easy == NULL) return;
-  r->stopped = false;
-  curl_easy_pause(r->easy, CURLPAUSE_CONT);
-  coord__loop_defer(r->http->config.loop, &r->http->work);
+  if (paused || !stopped || c->conn == NULL) return;
+  coord__timer_set(r->http->config.loop, &c->more, coord__loop_now_ns(r->http->config.loop));
 }

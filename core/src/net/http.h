@@ -1,14 +1,19 @@
 /*
- * HTTP/1.1 requests to one server, by libcurl on our loop: a pool of connections that are kept for
- * the next request and closed when nothing needs them. A body is sent once and never again: whether a
- * request may be repeated is not for this layer to know. I/O thread only; never blocks it.
+ * HTTP/1.1 requests to one server: a pool of connections that are kept for the next request and closed
+ * when nothing needs them. A body is sent once and never again: whether a request may be repeated is
+ * not for this layer to know. I/O thread only; never blocks it.
+ *
+ * Libcurl only dials here, as for all connections (net/dial.h). Its own HTTP takes several times the
+ * processor time, repeats a write by itself on a connection that has rested, does not say what of a
+ * request can have reached the server, and has other words for the faults of TLS and proxies; and
+ * none of its versions from 7.88 on can be given a connection that is made already.
  */
 #ifndef COORD_NET_HTTP_H
 #define COORD_NET_HTTP_H
 
 #include "base/buf.h"
 #include "coord/error.h"
-#include "net/loop.h"
+#include "net/dial.h"
 
 typedef struct coord__http_config {
   coord__loop *loop;
@@ -16,24 +21,24 @@ typedef struct coord__http_config {
   int port;
   const char *unix_path; /* NULL: TCP */
   const char *proxy;     /* NULL or "": none */
+  coord__tls *tls;       /* NULL: none; outlives it */
   int64_t connect_timeout_ms;
   int tcp_user_timeout_ms; /* 0: the system's */
   size_t kept;             /* connections to keep for the next request, at most */
   int64_t idle_ns;         /* those that were not needed for this long are closed */
-  /* TLS: what libcurl has to be told about it belongs here, and into `set_connection` in http.c. */
 } coord__http_config;
 
 typedef struct coord__http coord__http;
 typedef struct coord__http_request coord__http_request;
 
 typedef struct coord__http_end {
-  coord_code code;  /* COORD_OK: an answer came to its end, see request->status */
-  const char *why;  /* never NULL; valid during the callback */
-  bool unsent;      /* proven that the server cannot have seen the whole request */
-  bool unconnected; /* no connection was made */
+  coord_code code; /* COORD_OK: an answer came to its end, see request->status */
+  const char *why; /* never NULL; valid during the callback */
+  bool unsent;     /* proven that the server cannot have seen the whole request */
+  bool silent;     /* the server has ended the connection, and has never said anything on it */
 } coord__http_end;
 
-enum { COORD__HTTP_HEADERS = 4 };
+enum { COORD__HTTP_HEADERS = 4, COORD__HTTP_WHY = 512 };
 
 /* Owned by who starts it, at rest until it has ended. */
 struct coord__http_request {
@@ -52,16 +57,16 @@ struct coord__http_request {
   coord__buf in; /* the owner takes out what it likes, and frees it */
   /* private */
   coord__http *http;
-  void *easy;
-  coord__list link;
+  struct http_conn *conn; /* NULL: it has ended */
+  coord__list link;       /* in the pool's open or ended ones */
   coord__list news;
-  size_t given; /* bytes of the body that libcurl has */
-  bool held;    /* paused by the owner */
-  bool stopped; /* paused at libcurl */
-  bool too_large;
-  bool no_memory;
-  char error[256];
-  void *nodes[COORD__HTTP_HEADERS][2]; /* as libcurl lists headers */
+  coord__timer timer;
+  coord__buf head; /* with the body, when that is short */
+  size_t rest;     /* bytes of the body that are not there */
+  size_t sent;     /* bytes of head and rest that the connection took */
+  bool held;       /* paused by the owner */
+  coord__http_end end;
+  char why[COORD__HTTP_WHY];
 };
 
 /* The texts of the config are to outlive it. NULL when memory is out. */

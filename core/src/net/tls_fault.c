@@ -156,7 +156,8 @@ static void tell_alert(const coord__tls_scene *scene, int alert, char why[COORD_
     snprintf(why, COORD__TLS_WHY, "the server has no version of TLS from 1.%d on (tls.min.version)",
              scene->config->min_version);
   } else if (alert == SSL_AD_NO_APPLICATION_PROTOCOL) {
-    snprintf(why, COORD__TLS_WHY, "the server does not speak HTTP/2 over TLS (ALPN h2)");
+    snprintf(why, COORD__TLS_WHY, "the server does not speak %s over TLS (ALPN %s)",
+             scene->http1 ? "HTTP/1.1" : "HTTP/2", scene->http1 ? "http/1.1" : "h2");
   } else {
     snprintf(why, COORD__TLS_WHY, "the server broke off TLS with the alert \"%s\"%s",
              SSL_alert_desc_string_long(alert),

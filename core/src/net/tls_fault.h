@@ -18,6 +18,7 @@ void coord__tls_tell_certificate(X509_STORE_CTX *store, const coord__tls_config 
 typedef struct coord__tls_scene {
   const coord__tls_config *config;
   SSL *ssl;
+  bool http1;           /* is what was to be spoken, not HTTP/2 */
   const uint8_t *first; /* what the peer said first */
   size_t first_len;
   bool established;   /* the handshake is behind us */

@@ -308,14 +308,11 @@ void coord__path_leave(coord__path *path) {
   coord__timer_stop(path->channel->rpc->loop, &path->reconnect);
   if (c == NULL) return;
   unlink_path(c);
-  c->retiring = true;
-  coord__list gone;
-  coord__list_init(&gone);
-  coord__list_splice(&gone, &c->streams);
-  while (!coord__list_empty(&gone)) {
-    coord__stream_cut(COORD__CONTAINER(gone.next, coord__stream, link),
+  while (!coord__list_empty(&c->streams)) {
+    coord__stream_cut(COORD__CONTAINER(c->streams.next, coord__stream, link),
                       "the endpoint is not in the list any more");
   }
+  c->retiring = true; /* not before: it would go with its last stream */
   if (c->wire->ops->in_flight(c->wire) == 0) drop_carrier(c);
 }
 

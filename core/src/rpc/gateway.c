@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "rpc/grpc.h"
 #include "rpc/json_map.h"
 
@@ -12,6 +13,25 @@
 enum { DEEPEST = 256, SHOWN = 100 };
 
 enum { UNKNOWN = 2, NOT_FOUND = 5, UNIMPLEMENTED = 12, UNAVAILABLE = 14 };
+
+/* ---- tokens ---- */
+
+char *coord__gateway_token(const char *token) {
+  static const char name[] = "Authorization: ";
+  /* No second header can follow it, whoever made the token. */
+  size_t n = strcspn(token, "\r\n");
+  char *header = coord__malloc(sizeof name + n);
+  if (header == NULL) return NULL;
+  memcpy(header, name, sizeof name - 1);
+  memcpy(header + sizeof name - 1, token, n);
+  header[sizeof name - 1 + n] = '\0';
+  return header;
+}
+
+void coord__gateway_free_token(char *header) {
+  if (header != NULL) explicit_bzero(header, strlen(header));
+  coord__free(header);
+}
 
 /* ---- JSON ---- */
 

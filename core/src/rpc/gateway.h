@@ -17,6 +17,10 @@ typedef struct coord__gateway_answer {
   char message[COORD__GATEWAY_MESSAGE];
 } coord__gateway_answer;
 
+/* The header that carries a token, NULL when memory is out; and its end, NULL is fine. */
+char *coord__gateway_token(const char *token);
+void coord__gateway_free_token(char *header);
+
 /* The whole answer to a call. With code COORD_OK and grpc_status 0, `out` holds the packed message;
  * otherwise it is unchanged. */
 void coord__gateway_read(const coord__method *method, int http_status, const char *content_type,

@@ -40,6 +40,7 @@ typedef struct post {
   coord__http_request request;
   coord__exchange *exchange;
   coord__buf out;
+  bool secret; /* what is said must not stay in memory */
   char timeout[HEADER];
   size_t scanned; /* bytes of the answer that hold no end of line */
   int64_t watch_id;
@@ -58,6 +59,7 @@ struct coord__exchange {
   coord__wire_stream *duplex; /* is not NULL */
   coord__list posts;          /* under way; a call has one */
   coord__list queue;          /* messages of a stream that wait for a connection */
+  char *token;                /* as a header; NULL: none */
   size_t busy;                /* posts under way */
   int64_t next_watch;
   bool is_watch;
@@ -73,6 +75,8 @@ struct coord__exchange {
 
 static void drop_post(post *p) {
   coord__http_abandon(&p->request);
+  if (p->secret) coord__buf_wipe(&p->request.in);
+  if (p->secret) coord__buf_wipe(&p->out);
   coord__buf_free(&p->request.in);
   coord__buf_free(&p->out);
   coord__list_remove(&p->link);
@@ -87,6 +91,7 @@ static void drop_exchange(coord__exchange *x) {
   gateway_link *l = x->owner;
   drop_posts(&x->posts);
   drop_posts(&x->queue);
+  coord__gateway_free_token(x->token);
   coord__list_remove(&x->todo);
   coord__list_remove(&x->link);
   x->gone = true;
@@ -140,9 +145,13 @@ static void later(coord__exchange *x) {
   coord__loop_defer(l->config.loop, &l->work);
 }
 
-static coord__exchange *new_exchange(gateway_link *l) {
+static coord__exchange *new_exchange(gateway_link *l, const char *token) {
   coord__exchange *x = coord__calloc(1, sizeof *x);
   if (x == NULL) return NULL;
+  if (token != NULL && (x->token = coord__gateway_token(token)) == NULL) {
+    coord__free(x);
+    return NULL;
+  }
   x->owner = l;
   coord__list_init(&x->posts);
   coord__list_init(&x->queue);
@@ -200,8 +209,19 @@ static post *new_post(coord__exchange *x, const coord__method *method) {
   post *p = coord__calloc(1, sizeof *p);
   if (p == NULL) return NULL;
   p->exchange = x;
+  p->secret = method->secret;
   p->request.path = method->gateway_path;
+  p->request.headers[0] = x->token;
   return p;
+}
+
+/* Asked on a member that has lost its leader, it would be silent: let the server refuse it. */
+static const char needs_leader[] = "Grpc-Metadata-hasleader: true";
+
+static void add_header(post *p, const char *header) {
+  int i = 0;
+  while (p->request.headers[i] != NULL) i++;
+  p->request.headers[i] = header;
 }
 
 static bool start_post(post *p) {
@@ -223,6 +243,7 @@ static void heard(coord__exchange *x) { x->owner->heard_ns = coord__clock_ns(); 
 static void on_call_done(coord__http_request *r, const coord__http_end *end) {
   post *p = post_of(r);
   coord__exchange *x = p->exchange;
+  bool secret = p->secret;
   if (end->code != COORD_OK) {
     fail_by_connection(x, end);
     return;
@@ -233,13 +254,14 @@ static void on_call_done(coord__http_request *r, const coord__http_end *end) {
   coord__gateway_read(x->attempt->method, r->status, r->content_type, r->in.data, r->in.len, &body,
                       &answer);
   conclude_answer(x, &answer, &body);
+  if (secret) coord__buf_wipe(&body);
   coord__buf_free(&body);
 }
 
 static bool gateway_call(coord__link *link, coord__attempt *attempt) {
   gateway_link *l = (gateway_link *)link;
   const coord__method *method = attempt->method;
-  coord__exchange *x = new_exchange(l);
+  coord__exchange *x = new_exchange(l, attempt->token);
   if (x == NULL) return false;
   x->attempt = attempt;
   l->calls++;
@@ -255,8 +277,9 @@ static bool gateway_call(coord__link *link, coord__attempt *attempt) {
       char text[16];
       size_t n = coord__grpc_timeout(text, attempt->deadline_ns - coord__clock_ns());
       snprintf(p->timeout, sizeof p->timeout, "Grpc-Timeout: %.*s", (int)n, text);
-      p->request.headers[0] = p->timeout;
+      add_header(p, p->timeout);
     }
+    if (attempt->needs_leader) add_header(p, needs_leader);
     p->request.max_bytes = l->config.response_max_bytes;
     p->request.done = on_call_done;
     const uint8_t *message = attempt->frame + COORD__FRAME_HEADROOM;
@@ -410,8 +433,7 @@ static bool queue_message(coord__exchange *x, const uint8_t *message, size_t len
                           int64_t watch_id) {
   post *p = new_post(x, x->duplex->method);
   if (p == NULL) return false;
-  /* A stream on a member that has lost its leader would be silent: let the server end it. */
-  p->request.headers[0] = "Grpc-Metadata-hasleader: true";
+  add_header(p, needs_leader);
   p->request.progress = on_stream_progress;
   p->request.done = on_stream_done;
   p->watch_id = watch_id;
@@ -511,7 +533,7 @@ static bool gateway_send(coord__wire_stream *stream, uint8_t *frame, size_t len,
 
 static bool gateway_open(coord__link *link, coord__wire_stream *stream) {
   gateway_link *l = (gateway_link *)link;
-  coord__exchange *x = new_exchange(l);
+  coord__exchange *x = new_exchange(l, stream->token);
   if (x == NULL) return false;
   x->duplex = stream;
   x->is_watch = protobuf_c_message_descriptor_get_field_by_name(stream->method->request,
@@ -610,7 +632,9 @@ static void explain_probe(const gateway_link *l, const coord__http_end *end,
              "(--listen-client-http-urls): %s",
              end->why);
   } else {
-    snprintf(a->message, sizeof a->message, "%s", end->why);
+    bool hint = end->silent && !l->config.endpoint->tls;
+    snprintf(a->message, sizeof a->message, "%s%s", end->why,
+             hint ? "; if it speaks TLS, use https://" : "");
   }
 }
 
@@ -726,6 +750,7 @@ static coord__link *gateway_link_open(const coord__link_config *config,
                              .port = config->endpoint->port,
                              .unix_path = config->endpoint->unix_path,
                              .proxy = config->proxy,
+                             .tls = config->endpoint->tls ? config->tls : NULL,
                              .connect_timeout_ms = config->connect_timeout_ms,
                              .tcp_user_timeout_ms = config->tcp_user_timeout_ms,
                              .kept = config->gateway_max_connections,
