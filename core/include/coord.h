@@ -1,7 +1,7 @@
 /*
  * coord: coordination on etcd. The whole C interface; each noun has its own header.
  *
- *   a HANDLE is a thing  (client, queue, scan, lease)     opened, closed, freed
+ *   a HANDLE is a thing  (client, queue, scan, lease, ...)  opened, closed, freed
  *   an OP    is a verb   (get, put, delete, txn, ...)     built as data, then executed
  *   a QUEUE  is time     (what completes or changes)      one pollable descriptor
  *
@@ -37,5 +37,6 @@
 #include "coord/queue.h"
 #include "coord/result.h"
 #include "coord/scan.h"
+#include "coord/watch.h"
 
 #endif

@@ -17,7 +17,7 @@
 #include "etcd/waiter.h"
 #include "support/t.h"
 
-/* ---- the wire: one link, and what is on it ---- */
+/* ---- the wire: a link to each lane, and what is on them ---- */
 
 enum { SENT_MAX = 128, TOKEN_SIZE = 32, CALLS = 8 };
 static const int YOUNG_MS = 100;
@@ -26,16 +26,22 @@ static const int YOUNG_MS = 100;
 typedef struct sent {
   coord__attempt *attempt; /* one of these two */
   coord__wire_stream *stream;
+  coord__link *link;
   char token[TOKEN_SIZE]; /* "-": none */
   char body[64];          /* of an attempt */
 } sent;
 
-static coord__link *current; /* NULL: closed */
-static const coord__link_events *events;
-static void *owner;
+static coord__link *current; /* the newest; NULL: closed */
+static size_t links_opened, links_closed;
 static sent on_link[SENT_MAX];
 static size_t sent_count;
 static size_t messages_sent; /* on streams */
+
+enum { FRAMES_MAX = 256, FRAME_SIZE = 128 };
+static struct {
+  uint8_t bytes[FRAME_SIZE];
+  size_t len;
+} frames[FRAMES_MAX]; /* the first of those messages; longer ones are cut */
 
 static inline size_t fake_capacity(const coord__link *link) {
   (void)link;
@@ -47,15 +53,15 @@ static inline size_t fake_in_flight(const coord__link *link) {
   return sent_count;
 }
 
-static inline sent *take_down(const char *token) {
+static inline sent *take_down(coord__link *link, const char *token) {
   sent *s = &on_link[sent_count++];
-  *s = (sent){0};
+  *s = (sent){.link = link};
   snprintf(s->token, sizeof s->token, "%s", token != NULL ? token : "-");
   return s;
 }
 
 static inline bool fake_call(coord__link *link, coord__attempt *attempt) {
-  sent *s = take_down(attempt->token);
+  sent *s = take_down(link, attempt->token);
   s->attempt = attempt;
   size_t n = attempt->frame_len - COORD__FRAME_HEADROOM;
   memcpy(s->body, attempt->frame + COORD__FRAME_HEADROOM, n < sizeof s->body ? n : 0);
@@ -64,7 +70,7 @@ static inline bool fake_call(coord__link *link, coord__attempt *attempt) {
 }
 
 static inline bool fake_open_stream(coord__link *link, coord__wire_stream *stream) {
-  take_down(stream->token)->stream = stream;
+  take_down(link, stream->token)->stream = stream;
   stream->exchange = (coord__exchange *)link;
   return true;
 }
@@ -87,7 +93,12 @@ static inline void fake_end(coord__wire_stream *stream) {
 }
 
 static inline bool fake_send(coord__wire_stream *stream, uint8_t *frame, size_t len, bool last) {
-  (void)stream, (void)frame, (void)len, (void)last;
+  (void)stream, (void)last;
+  if (messages_sent < FRAMES_MAX) {
+    size_t n = len - COORD__FRAME_HEADROOM;
+    frames[messages_sent].len = n < FRAME_SIZE ? n : FRAME_SIZE;
+    memcpy(frames[messages_sent].bytes, frame + COORD__FRAME_HEADROOM, frames[messages_sent].len);
+  }
   messages_sent++;
   return true;
 }
@@ -105,9 +116,16 @@ static inline void finish(size_t i, const coord__outcome *outcome, coord__buf *b
 static inline void fake_close(coord__link *link) {
   static const coord__outcome lost = {COORD_UNAVAILABLE, -1, -1, "lost", false};
   coord__buf none = {0};
-  T_TRUE(link == current);
-  while (sent_count > 0) finish(0, &lost, &none);
-  current = NULL;
+  links_closed++;
+  if (link == current) current = NULL;
+  for (size_t i = 0; i < sent_count;) {
+    if (on_link[i].link == link) {
+      finish(i, &lost, &none);
+      i = 0;
+    } else {
+      i++;
+    }
+  }
   free(link);
 }
 
@@ -124,8 +142,7 @@ static inline coord__link *fake_open(const coord__link_config *config,
   (void)config;
   current = calloc(1, sizeof *current);
   *current = (coord__link){&ops, told, user};
-  events = told;
-  owner = user;
+  links_opened++;
   return current;
 }
 
@@ -183,14 +200,14 @@ static inline bool has_link(void *unused) {
 
 static inline void do_ready(void *unused) {
   (void)unused;
-  events->ready(owner);
+  current->events->ready(current->owner);
 }
 
 static inline void start_as(const char *user, const char *password, const char *token,
                             int64_t timeout_ms) {
   T_FATAL(coord__loop_acquire(&loop, NULL) == COORD_OK);
   coord__log_init(&logger, 0);
-  sent_count = messages_sent = 0;
+  sent_count = messages_sent = links_opened = links_closed = 0;
   stats = (coord__stats){0};
   T_TRUE(coord__auth_init(&auth, user, password, token));
   on_loop(init, &timeout_ms);
@@ -339,9 +356,11 @@ static inline void do_answer(void *arg) {
     body.len = etcdserverpb__authenticate_response__pack(&answer, body.data);
   }
   coord__outcome outcome = {COORD_OK, r->status, -1, r->message, false};
+  coord__link *link = on_link[v.at].link;
+  size_t closed = links_closed;
   finish(v.at, &outcome, &body);
   coord__buf_free(&body);
-  if (current != NULL) events->changed(owner);
+  if (links_closed == closed) link->events->changed(link->owner);
 }
 
 /* The oldest of a method is answered. */

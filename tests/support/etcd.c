@@ -574,3 +574,9 @@ char *t_kv_text(const coord_result *result, size_t i, const char *strip, char te
            (int)kv.value_len, (const char *)kv.value);
   return text;
 }
+
+coord_queue *t_queue(void) {
+  coord_queue *queue = NULL;
+  T_FATAL(coord_queue_open(&queue, NULL) == COORD_OK);
+  return queue;
+}

@@ -75,5 +75,7 @@ bool t_call_fails(coord_client *client, coord_op *op, coord_code code, char *mes
 coord_op *t_prefix(const char *prefix);
 /* "key=value" of the i-th key-value of a result, or "" ; the key without `strip`. */
 char *t_kv_text(const coord_result *result, size_t i, const char *strip, char text[256]);
+/* A new queue; ends the case when there is none. */
+coord_queue *t_queue(void);
 
 #endif

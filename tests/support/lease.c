@@ -12,13 +12,6 @@ coord_lease *t_lease(coord_client *client, int64_t ttl_s, coord_queue *queue, ui
   return lease;
 }
 
-coord_queue *t_queue(void) {
-  coord_queue *queue = NULL;
-  coord_queue_open(&queue, NULL);
-  T_FATAL(queue != NULL);
-  return queue;
-}
-
 bool t_lease_told(coord_queue *queue, int timeout_ms, int32_t type, uint64_t tag, coord_code code,
                   char *message) {
   coord_event *event = coord_queue_next(queue, timeout_ms);

@@ -6,7 +6,6 @@
 
 /* Each ends the case when it fails. */
 coord_lease *t_lease(coord_client *client, int64_t ttl_s, coord_queue *queue, uint64_t tag);
-coord_queue *t_queue(void);
 
 /* The next event is one of a lease, of this type, tag and code. False, and a failure, when there is
  * another or, after timeout_ms, none. Its message goes to `message`, 256 bytes, unless that is NULL. */

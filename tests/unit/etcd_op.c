@@ -101,6 +101,7 @@ static void get_with_every_attribute(void) {
 static void each_attribute_alone_changes_its_field_alone(void) {
   for (int32_t attribute = COORD_OP_LIMIT; attribute <= COORD_OP_MAX_CREATE_REVISION; attribute++) {
     coord_op *op = coord_op_get("k", 1);
+    if (attribute == COORD_OP_PREV_KV) attribute++; /* that of a watch */
     coord_code code = coord_op_set(op, attribute, 1);
     if (attribute >= COORD_OP_PREV_KV && attribute <= COORD_OP_IGNORE_LEASE) {
       T_CODE(code, COORD_INVALID);
@@ -312,12 +313,13 @@ static void ranges_that_make_no_sense_are_refused(void) {
 
 static void attributes_that_an_op_lacks_are_refused(void) {
   static const uint32_t has[] = {
-      [COORD__OP_GET] = 1U << COORD_OP_LIMIT | 1U << COORD_OP_REVISION |
-                        1U << COORD_OP_SERIALIZABLE | 1U << COORD_OP_KEYS_ONLY |
-                        1U << COORD_OP_COUNT_ONLY | 1U << COORD_OP_SORT_BY |
-                        1U << COORD_OP_SORT_DESCENDING | 1U << COORD_OP_MIN_MOD_REVISION |
-                        1U << COORD_OP_MAX_MOD_REVISION | 1U << COORD_OP_MIN_CREATE_REVISION |
-                        1U << COORD_OP_MAX_CREATE_REVISION,
+      [COORD__OP_GET] =
+          1U << COORD_OP_LIMIT | 1U << COORD_OP_REVISION | 1U << COORD_OP_SERIALIZABLE |
+          1U << COORD_OP_KEYS_ONLY | 1U << COORD_OP_COUNT_ONLY | 1U << COORD_OP_SORT_BY |
+          1U << COORD_OP_SORT_DESCENDING | 1U << COORD_OP_MIN_MOD_REVISION |
+          1U << COORD_OP_MAX_MOD_REVISION | 1U << COORD_OP_MIN_CREATE_REVISION |
+          1U << COORD_OP_MAX_CREATE_REVISION | 1U << COORD_OP_PREV_KV | 1U << COORD_OP_NO_PUTS |
+          1U << COORD_OP_NO_DELETES | 1U << COORD_OP_PROGRESS,
       [COORD__OP_PUT] = 1U << COORD_OP_LEASE | 1U << COORD_OP_PREV_KV |
                         1U << COORD_OP_IGNORE_VALUE | 1U << COORD_OP_IGNORE_LEASE |
                         1U << COORD_OP_IDEMPOTENT,
@@ -328,11 +330,11 @@ static void attributes_that_an_op_lacks_are_refused(void) {
       [COORD__OP_TXN] = 1U << COORD_OP_IDEMPOTENT,
   };
   for (int kind = COORD__OP_GET; kind <= COORD__OP_TXN; kind++) {
-    for (int32_t attribute = -1; attribute <= COORD_OP_PHYSICAL + 1; attribute++) {
+    for (int32_t attribute = -1; attribute <= COORD_OP_PROGRESS + 1; attribute++) {
       coord_op *ops[] = {coord_op_get("k", 1), coord_op_put("k", 1, "", 0), coord_op_delete("k", 1),
                          coord_op_compact(1),  coord_op_status(),           coord_op_members(),
                          coord_op_txn()};
-      bool known = attribute >= 0 && attribute <= COORD_OP_PHYSICAL;
+      bool known = attribute >= 0 && attribute <= COORD_OP_PROGRESS;
       bool expected = known && (has[kind] >> attribute & 1U) != 0;
       T_CODE(coord_op_set(ops[kind], attribute, 1), expected ? COORD_OK : COORD_INVALID);
       if (!expected) {

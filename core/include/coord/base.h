@@ -29,6 +29,7 @@ typedef struct coord_result coord_result;
 typedef struct coord_event coord_event;
 typedef struct coord_scan coord_scan;
 typedef struct coord_lease coord_lease;
+typedef struct coord_watch coord_watch;
 
 /**
  * etcd's KeyValue: the one public struct, frozen. Borrowed from the result or event it came from.

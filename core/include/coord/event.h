@@ -11,13 +11,23 @@ extern "C" {
 /** Types of events. Unknown types may come from a newer library: ignore them. */
 enum {
   COORD_EVENT_RESULT = 0,   /* a submitted op has ended: coord_event_error or coord_event_result */
+  COORD_EVENT_CHANGES = 1,  /* of a watch: coord_event_count, coord_event_change,
+                               coord_event_revision */
+  COORD_EVENT_RESYNC = 2,   /* a watch stands, for the first time or again: coord_event_revision,
+                               coord_event_code */
   COORD_EVENT_AT_RISK = 3,  /* of a lease: see coord/lease.h */
   COORD_EVENT_LOST = 4,     /* the same */
   COORD_EVENT_RESTORED = 5, /* the same */
-  COORD_EVENT_STATE = 7, /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
-                             coord_event_text, coord_event_code */
-  COORD_EVENT_LOG = 8,   /* a line of the client's log: coord_event_text, coord_event_level */
-  COORD_EVENT_CLOSED = 9 /* the last event of a handle: coord_event_code says why */
+  COORD_EVENT_STATE = 7,    /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
+                               coord_event_text, coord_event_code */
+  COORD_EVENT_LOG = 8,      /* a line of the client's log: coord_event_text, coord_event_level */
+  COORD_EVENT_CLOSED = 9    /* the last one of a handle: coord_event_code, coord_event_error */
+};
+
+/** What has happened to a key, from coord_event_change. */
+enum {
+  COORD_CHANGE_PUT = 0,   /* created when create_revision is mod_revision, else changed */
+  COORD_CHANGE_DELETE = 1 /* also by the end of a lease; there are only key and mod_revision */
 };
 
 /** What has become of an endpoint, in coord_event_state. More may come: ignore what is unknown. */
@@ -59,6 +69,25 @@ COORD_API const char *coord_event_text(const coord_event *event);
 COORD_API int32_t coord_event_level(const coord_event *event);
 /** STATE: COORD_STATE_...; 0 otherwise. */
 COORD_API int32_t coord_event_state(const coord_event *event);
+/**
+ * CHANGES: the revision of the last change in it; without changes (COORD_OP_PROGRESS): so far there
+ * are no others. RESYNC: all changes after this revision will be told. CLOSED with COORD_COMPACTED:
+ * the oldest revision that is left, if the server says so. 0 otherwise.
+ */
+COORD_API int64_t coord_event_revision(const coord_event *event);
+/** CHANGES: how many. 0 otherwise. */
+COORD_API size_t coord_event_count(const coord_event *event);
+/**
+ * CHANGES: the change number `i`, in the order of revisions.
+ *
+ * @param type  [out] COORD_CHANGE_PUT or COORD_CHANGE_DELETE; may be NULL
+ * @param kv    [out] the key as it is since then; may be NULL
+ * @param prev  [out] as it was before, with COORD_OP_PREV_KV; key is NULL when there was none, or it
+ *              was compacted meanwhile; may be NULL
+ * @return COORD_OK, COORD_INVALID (no such change); kv and prev are borrowed from the event
+ */
+COORD_API coord_code coord_event_change(const coord_event *event, size_t i, int32_t *type,
+                                        coord_kv *kv, coord_kv *prev);
 /** STATE: name of the endpoint; NULL for ENDPOINTS, and otherwise. */
 COORD_API const char *coord_event_endpoint(const coord_event *event);
 /** Free an event and what it still holds. NULL is fine. */

@@ -80,7 +80,7 @@ enum {
   COORD_OP_SERIALIZABLE = 3,         /* [get, members] 1: answer from this member, maybe stale */
   COORD_OP_KEYS_ONLY = 4,            /* [get] 1: no values */
   COORD_OP_COUNT_ONLY = 5,           /* [get] 1: only coord_result_total */
-  COORD_OP_PREV_KV = 6,              /* [put, delete] 1: return what was there before */
+  COORD_OP_PREV_KV = 6,              /* [put, delete, watch] 1: return what was there before */
   COORD_OP_IGNORE_VALUE = 7,         /* [put] 1: keep the present value */
   COORD_OP_IGNORE_LEASE = 8,         /* [put] 1: keep the present lease */
   COORD_OP_SORT_BY = 9,              /* [get] COORD_SORT_KEY, ... */
@@ -90,7 +90,10 @@ enum {
   COORD_OP_MIN_CREATE_REVISION = 13, /* [get] */
   COORD_OP_MAX_CREATE_REVISION = 14, /* [get] */
   COORD_OP_IDEMPOTENT = 15,          /* [put, delete, txn] 1: doing it twice is as good as once */
-  COORD_OP_PHYSICAL = 16             /* [compact] 1: answer when the space is reclaimed */
+  COORD_OP_PHYSICAL = 16,            /* [compact] 1: answer when the space is reclaimed */
+  COORD_OP_NO_PUTS = 17,             /* [watch: a get for coord_watch_open] 1: only deletes */
+  COORD_OP_NO_DELETES = 18,          /* [watch] 1: only puts */
+  COORD_OP_PROGRESS = 19 /* [watch] 1: tell now and then how far it is, without changes */
 };
 /** Values of COORD_OP_SORT_BY. */
 enum {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/event.h"
+#include "coord/changes.h"
 #include "coord/result.h"
 
 int32_t coord_event_type(const coord_event *event) { return event != NULL ? event->type : -1; }
@@ -37,6 +38,24 @@ int32_t coord_event_state(const coord_event *event) { return event != NULL ? eve
 
 const char *coord_event_endpoint(const coord_event *event) {
   return event != NULL ? event->endpoint : NULL;
+}
+
+int64_t coord_event_revision(const coord_event *event) {
+  return event != NULL ? event->revision : 0;
+}
+
+size_t coord_event_count(const coord_event *event) {
+  return event != NULL && event->changes != NULL ? event->changes->count : 0;
+}
+
+coord_code coord_event_change(const coord_event *event, size_t i, int32_t *type, coord_kv *kv,
+                              coord_kv *prev) {
+  if (i >= coord_event_count(event)) return COORD_INVALID;
+  const coord__changes *c = event->changes;
+  if (type != NULL) *type = c->types[i];
+  if (kv != NULL) *kv = c->kvs[i];
+  if (prev != NULL) *prev = c->prevs != NULL ? c->prevs[i] : (coord_kv){0};
+  return COORD_OK;
 }
 
 void coord_event_free(coord_event *event) {

@@ -146,7 +146,27 @@ static kept *kept_of(coord_queue *q, const coord_event *event) {
 static void note_taken(coord_queue *q, coord_event *event) {
   if (!coord__list_linked(&event->kept_link)) return;
   coord__list_remove(&event->kept_link);
-  kept_of(q, event)->count--;
+  coord__sender *sender = event->sender;
+  if (sender == NULL) {
+    kept_of(q, event)->count--;
+    return;
+  }
+  sender->bytes -= event->bytes;
+  if (sender->bytes >= sender->low) return;
+  sender->low = 0;
+  sender->drained(sender);
+}
+
+/* Lock held. */
+static void note_come(coord_queue *q, coord_event *event) {
+  kept *k = kept_of(q, event);
+  if (k != NULL) {
+    coord__list_append(&k->events, &event->kept_link);
+    k->count++;
+  } else if (event->sender != NULL) {
+    coord__list_append(&event->sender->waiting, &event->kept_link);
+    event->sender->bytes += event->bytes;
+  }
 }
 
 /* Those that are too many are moved to `cut`. Lock held. */
@@ -169,14 +189,16 @@ void coord__queue_push(coord_queue *q, coord__list *events) {
     coord__list_splice(&cut, events);
   } else {
     size_t n = 0;
-    for (coord__list *node = events->next; node != events; node = node->next, n++) {
+    for (coord__list *node; (node = coord__list_pop(events)) != NULL;) {
       coord_event *event = COORD__CONTAINER(node, coord_event, link);
-      kept *k = kept_of(q, event);
-      if (k == NULL) continue;
-      coord__list_append(&k->events, &event->kept_link);
-      k->count++;
+      if (event->sender != NULL && event->sender->muted) {
+        coord__list_append(&cut, node);
+        continue;
+      }
+      note_come(q, event);
+      coord__list_append(&q->events, node);
+      n++;
     }
-    coord__list_splice(&q->events, events);
     bound(q, &q->logs, &cut);
     bound(q, &q->states, &cut);
     update_fd(q);
@@ -203,6 +225,31 @@ bool coord__queue_withdraw(coord_queue *q, coord_event *event) {
   settle(q);
   pthread_mutex_unlock(&q->lock);
   return waits;
+}
+
+bool coord__queue_is_full(coord_queue *q, coord__sender *sender, size_t limit) {
+  pthread_mutex_lock(&q->lock);
+  bool full = q->shut || sender->bytes >= limit;
+  if (full && !q->shut) sender->low = (limit + 1) / 2;
+  pthread_mutex_unlock(&q->lock);
+  return full;
+}
+
+void coord__queue_mute(coord_queue *q, coord__sender *sender) {
+  coord__list discarded;
+  coord__list_init(&discarded);
+  pthread_mutex_lock(&q->lock);
+  sender->muted = true;
+  sender->low = 0;
+  while (!coord__list_empty(&sender->waiting)) {
+    coord_event *event = COORD__CONTAINER(sender->waiting.next, coord_event, kept_link);
+    note_taken(q, event);
+    coord__list_remove(&event->link);
+    coord__list_append(&discarded, &event->link);
+  }
+  settle(q);
+  pthread_mutex_unlock(&q->lock);
+  free_events(&discarded);
 }
 
 int coord__queue_fd(coord_queue *q) {
@@ -329,6 +376,12 @@ void coord__queue_shut(coord_queue *q) {
   coord__list_init(&discarded);
   pthread_mutex_lock(&q->lock);
   q->shut = true;
+  for (coord__list *node = q->events.next; node != &q->events; node = node->next) {
+    coord_event *event = COORD__CONTAINER(node, coord_event, link);
+    if (event->sender == NULL) continue;
+    event->sender->low = 0;
+    note_taken(q, event);
+  }
   coord__list_splice(&discarded, &q->events);
   coord__list_init(&q->logs.events);
   coord__list_init(&q->states.events);

@@ -19,6 +19,13 @@ void coord__queue_push(coord_queue *q, coord__list *events);
 /* Take an event back that nobody has taken out yet; false: somebody has. The event has not been freed.
  * Any thread. */
 bool coord__queue_withdraw(coord_queue *q, coord_event *event);
+struct coord__sender;
+
+/* Whether the events of the sender that wait take `limit` bytes or more; then it is told once they
+ * take less than half of it. With a queue that its owner has freed: true, and nothing follows. */
+bool coord__queue_is_full(coord_queue *q, struct coord__sender *sender, size_t limit);
+/* Discard what waits of the sender, and what comes; nothing of it can be taken after that. */
+void coord__queue_mute(coord_queue *q, struct coord__sender *sender);
 
 /* How a thread that waits for an event may do the I/O meanwhile; see coord__loop_lead. */
 typedef struct coord__queue_leader {

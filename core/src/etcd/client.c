@@ -281,6 +281,9 @@ static coord_code configure(coord_client *c, coord_error **err) {
       .response_max_bytes = (size_t)number(c, COORD__OPTION_RESPONSE_MAX_BYTES),
       .gateway_max_connections = (size_t)number(c, COORD__OPTION_GATEWAY_MAX_CONNECTIONS),
       .gateway_idle_ns = number(c, COORD__OPTION_GATEWAY_IDLE_MS) * COORD__NS_PER_MS};
+  if (config.wire == &coord__wire_gateway) {
+    config.watch_silence_ns = number(c, COORD__OPTION_WATCH_LIVENESS_MS) * COORD__NS_PER_MS / 2;
+  }
   config.attempt_timeout_ms = number(c, COORD__OPTION_ATTEMPT_TIMEOUT_MS);
   config.retry = (coord__retry){
       .max_attempts = (int)number(c, COORD__OPTION_RETRY_MAX_ATTEMPTS),

@@ -51,9 +51,10 @@ struct coord_client {
   coord__list completed; /* tasks to be delivered before the loop sleeps */
   coord__idle deliver;
   coord__list parts;
-  struct coord__keeper *keeper; /* coord/keeper_wire.h; NULL: there was no lease yet */
-  coord__list closers;          /* threads in coord__client_close */
-  bool no_range_stream;         /* the server has told that it lacks it */
+  struct coord__keeper *keeper;   /* coord/keeper_wire.h; NULL: there was no lease yet */
+  struct coord__watches *watches; /* coord/watch_handle.h; NULL: none was opened */
+  coord__list closers;            /* threads in coord__client_close */
+  bool no_range_stream;           /* the server has told that it lacks it */
 };
 
 coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err);

@@ -33,6 +33,9 @@ static const char *const attribute_names[] = {
     [COORD_OP_MAX_CREATE_REVISION] = "max_create_revision",
     [COORD_OP_IDEMPOTENT] = "idempotent",
     [COORD_OP_PHYSICAL] = "physical",
+    [COORD_OP_NO_PUTS] = "no_puts",
+    [COORD_OP_NO_DELETES] = "no_deletes",
+    [COORD_OP_PROGRESS] = "progress",
 };
 enum { ATTRIBUTES = sizeof attribute_names / sizeof attribute_names[0] };
 
@@ -304,6 +307,13 @@ static coord_code set_idempotent(coord_op *op, int64_t value) {
   return code;
 }
 
+static coord_code set_watch(coord_op *op, int32_t attribute, uint32_t bit, int64_t value) {
+  protobuf_c_boolean flag = (op->watch & bit) != 0;
+  coord_code code = set_flag(op, attribute, &flag, value);
+  op->watch = flag ? op->watch | bit : op->watch & ~bit;
+  return code;
+}
+
 static coord_code no_such_attribute(coord_op *op, int32_t attribute) {
   if (attribute < 0 || attribute >= ATTRIBUTES) {
     return coord__op_fault(op, COORD_INVALID, "%s: there is no attribute %" PRId32,
@@ -362,6 +372,14 @@ static coord_code set_get(coord_op *op, int32_t attribute, int64_t value) {
       return set_number(op, attribute, &get->min_create_revision, value);
     case COORD_OP_MAX_CREATE_REVISION:
       return set_number(op, attribute, &get->max_create_revision, value);
+    case COORD_OP_PREV_KV:
+      return set_watch(op, attribute, COORD__WATCH_PREV_KV, value);
+    case COORD_OP_NO_PUTS:
+      return set_watch(op, attribute, COORD__WATCH_NO_PUTS, value);
+    case COORD_OP_NO_DELETES:
+      return set_watch(op, attribute, COORD__WATCH_NO_DELETES, value);
+    case COORD_OP_PROGRESS:
+      return set_watch(op, attribute, COORD__WATCH_PROGRESS, value);
     default:
       return no_such_attribute(op, attribute);
   }

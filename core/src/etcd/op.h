@@ -39,6 +39,13 @@ typedef struct coord__op_class {
 /* How deep transactions may be nested: packing, unpacking and checking them recurse. */
 enum { COORD__TXN_DEPTH = 64 };
 
+enum {
+  COORD__WATCH_PREV_KV = 1,
+  COORD__WATCH_NO_PUTS = 2,
+  COORD__WATCH_NO_DELETES = 4,
+  COORD__WATCH_PROGRESS = 8
+};
+
 /* GET, PUT and DELETE keep key and value behind the struct, in the same block. The first fault of
  * an op stays with it and fails its execution, so that no op is sent with half of what was asked. */
 struct coord_op {
@@ -46,6 +53,7 @@ struct coord_op {
   coord_code fault_code; /* COORD_OK: none */
   char *fault;           /* NULL: none, or memory was out */
   bool idempotent;
+  uint32_t watch;      /* get: COORD__WATCH_..., attributes that only a watch has */
   bool has_end;        /* a prefix or range end was set */
   bool changes;        /* txn: holds a put or delete, at any depth */
   int depth;           /* txn: 1, or 1 + that of the deepest txn within */
@@ -110,6 +118,8 @@ coord_code coord__op_fault(coord_op *op, coord_code code, const char *format, ..
 
 /* What can be said of an op without knowing the limits: COORD_OK, or its fault. */
 coord_code coord__op_check(const coord_op *op, coord_error **err);
+/* Only what came to light while it was made. */
+coord_code coord__op_fault_of(const coord_op *op, coord_error **err);
 
 /* The end of the range of all keys that begin with `key` (key_len > 0), into `end`, which has room
  * for key_len bytes. Returns its length. A key of 0xff bytes has none: "\0" then, no upper bound. */

@@ -45,12 +45,21 @@ static coord_code check_put(const Etcdserverpb__PutRequest *put, coord_error **e
   return COORD_OK;
 }
 
+coord_code coord__op_fault_of(const coord_op *op, coord_error **err) {
+  if (op->fault_code == COORD_OK) return COORD_OK;
+  if (op->fault_code == COORD_NO_MEMORY) return coord__no_memory(err);
+  return coord__fail(err, op->fault_code, "%s",
+                     op->fault != NULL ? op->fault : "an argument of the op is wrong");
+}
+
 coord_code coord__op_check(const coord_op *op, coord_error **err) {
   if (op == NULL) return coord__fail(err, COORD_INVALID, "the op is NULL");
-  if (op->fault_code == COORD_NO_MEMORY) return coord__no_memory(err);
-  if (op->fault_code != COORD_OK) {
-    return coord__fail(err, op->fault_code, "%s",
-                       op->fault != NULL ? op->fault : "an argument of the op is wrong");
+  coord_code code = coord__op_fault_of(op, err);
+  if (code != COORD_OK) return code;
+  if (op->watch != 0) {
+    return coord__fail(err, COORD_INVALID,
+                       "get: attributes prev_kv, no_puts, no_deletes and progress are for a watch: "
+                       "give it to coord_watch_open");
   }
   switch (op->kind) {
     case COORD__OP_PUT:

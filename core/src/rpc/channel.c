@@ -256,6 +256,13 @@ void coord__channel_expect(coord__carrier *c) {
 
 static const coord__link_events link_events = {on_ready, on_changed, on_draining, on_lost};
 
+static void limit_silence(const coord__rpc *rpc, coord__link_config *config) {
+  int64_t limit = rpc->config.watch_silence_ns;
+  if (limit == 0) return;
+  if (config->keepalive_interval_ns > limit) config->keepalive_interval_ns = limit;
+  if (config->keepalive_timeout_ns > limit) config->keepalive_timeout_ns = limit;
+}
+
 static void connect_path(coord__path *path) {
   coord__channel *ch = path->channel;
   coord__rpc *rpc = ch->rpc;
@@ -271,6 +278,7 @@ static void connect_path(coord__path *path) {
     coord__list_init(&c->streams);
     coord__link_config config = rpc->config.link;
     config.endpoint = endpoint;
+    if (ch->lane == COORD__LANE_WATCHES) limit_silence(rpc, &config);
     c->wire = rpc->config.wire->open(&config, &link_events, c);
   }
   if (c == NULL || c->wire == NULL) {

@@ -29,6 +29,9 @@ typedef struct coord__rpc_config {
   const char *dns_servers;    /* as the option; only for endpoints that DNS tells */
   coord__link_config link;    /* endpoint is filled in for each link */
   coord__retry retry;
+  /* For the lane of watches: silence before a link is asked for a sign of life, and time for that; for
+   * wires whose streams cannot be asked. 0: as in `link`. */
+  int64_t watch_silence_ns;
   int64_t attempt_timeout_ms; /* silence after which an endpoint is ejected, if there are others */
   coord__probe probe;
   /* What a status of the server means; flags: COORD_RETRIABLE, COORD_MAYBE_APPLIED. */
@@ -165,6 +168,9 @@ void coord__stream_end(coord__stream *stream);
 /* The same because nothing comes of it: its connection, or the one that it waits for, is given up, with
  * all that is on it, so that what is opened next goes to another endpoint, or by another connection. */
 void coord__stream_leave(coord__stream *stream, const char *why);
+/* The server has not answered on it for too long: its connection is given up, with all that is on it.
+ * `closed` comes from within. False: it has no connection now. */
+bool coord__stream_abandon(coord__stream *stream, const char *why);
 
 /* The server has said in a message of the stream (a reason for which it cancels a watch) what may be
  * about the token. True: it is; a stream opened from now on goes with a new one. */

@@ -19,6 +19,12 @@ bool coord__stream_refused(coord__stream *stream, const char *message) {
   return identity != NULL && identity->refused(identity, stream->login, message);
 }
 
+bool coord__stream_abandon(coord__stream *stream, const char *why) {
+  if (stream->carrier == NULL) return false;
+  coord__channel_abandon(stream->carrier, why);
+  return true;
+}
+
 /* Whether it was refused for its token and waits for another; *retriable: for its token, but it had
  * begun, so that whoever keeps it up has to. */
 static bool hold_refused(coord__stream *stream, const coord__outcome *outcome, bool *retriable) {

@@ -1,0 +1,74 @@
+/*
+ * All watches of a client on few streams: asking for them, taking answers to them, finding streams
+ * that have fallen silent, and asking again elsewhere. I/O thread only.
+ */
+#ifndef COORD_COORD_WATCHER_H
+#define COORD_COORD_WATCHER_H
+
+#include "base/map.h"
+#include "coord/watch_state.h"
+#include "rpc/rpc.h"
+
+typedef struct coord__watcher coord__watcher;
+typedef struct coord__feed coord__feed;
+
+typedef enum coord__subscription_state {
+  COORD__SUBSCRIPTION_NEW,     /* not with a watcher, or not any more */
+  COORD__SUBSCRIPTION_WAITING, /* to be asked for */
+  COORD__SUBSCRIPTION_ASKED,
+  COORD__SUBSCRIPTION_LIVE,
+  COORD__SUBSCRIPTION_PARKED /* takes nothing now */
+} coord__subscription_state;
+
+/* A watch and its place. Owned by whoever adds it, until it is removed or has ended. */
+typedef struct coord__subscription {
+  coord__watch watch;
+  coord__list link; /* a list of its feed, or the watcher's parked ones */
+  coord__feed *feed;
+  int64_t id; /* on the stream; once it is live */
+  coord__subscription_state state;
+  coord_code broken; /* why it had to be asked for again; COORD_OK: it has not */
+  int refusals;      /* in a row */
+  const struct coord__subscriber *subscriber;
+} coord__subscription;
+
+/* Who is told. Not to call the watcher from within. */
+typedef struct coord__subscriber {
+  /* It stands after `revision`: for the first time, or (broken is not COORD_OK) again. */
+  bool (*stands)(coord__subscription *s, int64_t revision, coord_code broken);
+  void (*changes)(coord__subscription *s, coord_event *event);
+  /* The end; it is out of the watcher. err is handed over; compacted: the oldest revision left. */
+  void (*ended)(coord__subscription *s, coord_code code, coord_error *err, int64_t compacted);
+} coord__subscriber;
+
+typedef struct coord__watcher_config {
+  const coord__method *method;
+  int64_t liveness_ns;
+  bool one_at_a_time; /* the wire answers out of order, and knows no requests for progress */
+} coord__watcher_config;
+
+struct coord__watcher {
+  coord__rpc *rpc;
+  coord__watcher_config config;
+  coord__list feeds;
+  size_t feed_count;
+  coord__list parked;
+  coord__buf frame; /* for what is sent */
+};
+
+void coord__watcher_init(coord__watcher *watcher, coord__rpc *rpc,
+                         const coord__watcher_config *config);
+/* Ends all subscriptions. */
+void coord__watcher_end(coord__watcher *watcher, coord_code code, const char *why);
+/* After that. */
+void coord__watcher_free(coord__watcher *watcher);
+
+/* False: memory is out. */
+bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s);
+/* Nothing is told of it any more. In any state. */
+void coord__watcher_remove(coord__watcher *watcher, coord__subscription *s);
+/* Give it up on its stream, and go on from there later. */
+void coord__watcher_park(coord__watcher *watcher, coord__subscription *s);
+void coord__watcher_unpark(coord__watcher *watcher, coord__subscription *s);
+
+#endif
