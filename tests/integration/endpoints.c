@@ -147,7 +147,6 @@ static void wrong_lists_are_refused(void) {
 /* ---- TLS ---- */
 
 static void plain_client_changes_to_tls_and_back(void) {
-  if (t_on_gateway()) T_SKIP("the gateway wire speaks no TLS yet");
   t_pki *pki = t_pki_new();
   t_cluster *secure = t_etcd_start(&(t_etcd_options){.pki = pki});
   coord_client *client =

@@ -215,6 +215,9 @@ static post *new_post(coord__exchange *x, const coord__method *method) {
   return p;
 }
 
+/* Asked on a member that has lost its leader, it would be silent: let the server refuse it. */
+static const char needs_leader[] = "Grpc-Metadata-hasleader: true";
+
 static void add_header(post *p, const char *header) {
   int i = 0;
   while (p->request.headers[i] != NULL) i++;
@@ -276,6 +279,7 @@ static bool gateway_call(coord__link *link, coord__attempt *attempt) {
       snprintf(p->timeout, sizeof p->timeout, "Grpc-Timeout: %.*s", (int)n, text);
       add_header(p, p->timeout);
     }
+    if (attempt->needs_leader) add_header(p, needs_leader);
     p->request.max_bytes = l->config.response_max_bytes;
     p->request.done = on_call_done;
     const uint8_t *message = attempt->frame + COORD__FRAME_HEADROOM;
@@ -429,8 +433,7 @@ static bool queue_message(coord__exchange *x, const uint8_t *message, size_t len
                           int64_t watch_id) {
   post *p = new_post(x, x->duplex->method);
   if (p == NULL) return false;
-  /* A stream on a member that has lost its leader would be silent: let the server end it. */
-  add_header(p, "Grpc-Metadata-hasleader: true");
+  add_header(p, needs_leader);
   p->request.progress = on_stream_progress;
   p->request.done = on_stream_done;
   p->watch_id = watch_id;
