@@ -100,6 +100,32 @@ static void field_error_of_an_answer_is_no_failure(void) {
   coord__buf_free(&out);
 }
 
+static void answer_of_a_stream_to_a_call_is_its_one_line(void) {
+  static const struct {
+    const char *body;
+    coord_code code;
+    int grpc_status;
+    const char *packed;
+    size_t len;
+  } rows[] = {
+      {"{\"result\":{\"ID\":\"5\",\"TTL\":\"7\"}}\n", COORD_OK, 0, "\x10\x05\x18\x07", 4},
+      {"{\"ID\":\"5\"}", COORD_OK, 0, "\x10\x05", 2},
+      {"{\"error\":{\"grpc_code\":14,\"message\":\"no leader\"}}\n", COORD_OK, 14, "", 0},
+      {"{\"error\":{}}", COORD_PROTOCOL, -1, "", 0},
+      {"{\"result\":{\"ID\":[]}}", COORD_PROTOCOL, -1, "", 0},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    coord__buf out = {0};
+    coord__gateway_answer a;
+    coord__gateway_read(&coord__methods[COORD__METHOD_LEASE_KEEPALIVE], 200, JSON,
+                        (const uint8_t *)rows[i].body, strlen(rows[i].body), &out, &a);
+    bool good = T_CODE(a.code, rows[i].code) && T_INT(a.grpc_status, rows[i].grpc_status) &&
+                T_MEM(out.data, out.len, rows[i].packed, rows[i].len);
+    if (!good) T_FAIL("this was %s", rows[i].body);
+    coord__buf_free(&out);
+  }
+}
+
 static void lines_of_a_stream_are_results_or_errors(void) {
   static const struct {
     const char *line;
@@ -171,5 +197,6 @@ static void version_tells_etcd_from_others(void) {
 
 T_MAIN(T_CASE(failures_of_every_version_are_understood), T_CASE(success_is_packed),
        T_CASE(field_error_of_an_answer_is_no_failure),
+       T_CASE(answer_of_a_stream_to_a_call_is_its_one_line),
        T_CASE(lines_of_a_stream_are_results_or_errors), T_CASE(depth_of_an_answer_has_a_bound),
        T_CASE(version_tells_etcd_from_others))

@@ -118,6 +118,97 @@ static void stopped_timers_do_not_fire(void) {
   T_INT(t.fired[0], 5);
 }
 
+/* ---- alarms ---- */
+
+typedef struct rising {
+  coord__loop *loop;
+  coord__waiter waiter;
+  coord__timer alarm;
+  coord__timer stopped;
+  coord__timer timer;
+  coord__io io;
+  int64_t due;
+  bool early;
+  char order[8];
+} rising;
+
+static void note_rising(rising *r, char what) {
+  r->order[strlen(r->order)] = what;
+  coord__waiter_signal(&r->waiter);
+}
+
+static void on_alarm(coord__timer *timer) {
+  rising *r = COORD__CONTAINER(timer, rising, alarm);
+  r->early |= coord__clock_boot_ns() < r->due;
+  note_rising(r, 'a');
+}
+
+static void on_stopped(coord__timer *timer) {
+  note_rising(COORD__CONTAINER(timer, rising, stopped), 's');
+}
+
+static void on_its_timer(coord__timer *timer) {
+  note_rising(COORD__CONTAINER(timer, rising, timer), 't');
+}
+
+static void on_rising_readable(coord__io *io, uint32_t events) {
+  rising *r = COORD__CONTAINER(io, rising, io);
+  (void)events;
+  coord__io_set(r->loop, io, 0);
+  note_rising(r, 'r');
+}
+
+/* All three are due when the loop looks next. */
+static void set_rising(void *arg) {
+  rising *r = arg;
+  r->alarm.fire = on_alarm;
+  r->stopped.fire = on_stopped;
+  r->timer.fire = on_its_timer;
+  r->io.ready = on_rising_readable;
+  r->due = coord__clock_boot_ns();
+  coord__alarm_set(r->loop, &r->alarm, r->due + 3600000 * COORD__NS_PER_MS);
+  coord__alarm_set(r->loop, &r->alarm, r->due);
+  coord__alarm_set(r->loop, &r->stopped, r->due);
+  coord__alarm_stop(r->loop, &r->stopped);
+  coord__timer_set(r->loop, &r->timer, coord__clock_ns());
+  T_TRUE(coord__io_set(r->loop, &r->io, EPOLLIN));
+}
+
+static void alarms_come_before_what_is_received(void) {
+  rising r = {.loop = acquire()};
+  int fds[2];
+  T_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+  T_TRUE(write(fds[1], "x", 1) == 1);
+  r.io.fd = fds[0];
+  coord__waiter_init(&r.waiter, r.loop, 3);
+  on_loop(r.loop, set_rising, &r);
+  coord__waiter_wait(&r.waiter);
+  T_STR(r.order, "art");
+  T_TRUE(!r.early);
+  release(r.loop);
+  close(fds[0]);
+  close(fds[1]);
+}
+
+static void set_alarm(void *arg) {
+  rising *r = arg;
+  r->alarm.fire = on_alarm;
+  r->due = coord__clock_boot_ns() + 30 * COORD__NS_PER_MS;
+  coord__alarm_set(r->loop, &r->alarm, r->due);
+}
+
+static void alarm_ends_a_sleep(void) {
+  rising r = {.loop = acquire()};
+  int64_t began = t_now_ms();
+  coord__waiter_init(&r.waiter, r.loop, 1);
+  on_loop(r.loop, set_alarm, &r);
+  coord__waiter_wait(&r.waiter);
+  int64_t took = t_now_ms() - began;
+  T_TRUE(!r.early);
+  if (took < 29 || took > 29 + 200 * T_SLOW) T_FAIL("it came after %d ms", (int)took);
+  release(r.loop);
+}
+
 /* ---- jobs ---- */
 
 enum { POSTERS = 8, JOBS = 5000 };
@@ -414,6 +505,7 @@ static void fork_while_the_loop_is_busy(void) {
 }
 
 T_MAIN(T_CASE(timers_fire_in_the_order_of_their_times), T_CASE(stopped_timers_do_not_fire),
+       T_CASE(alarms_come_before_what_is_received), T_CASE(alarm_ends_a_sleep),
        T_CASE(jobs_of_eight_threads_run_once_and_in_order),
        T_CASE(jobs_that_are_kicked_run_once_and_in_order), T_CASE(posted_and_kicked_jobs_mix),
        T_CASE(posted_job_runs_on_the_io_thread), T_CASE(deferred_work_runs_once_and_after_the_job),

@@ -354,6 +354,28 @@ static void other_events_are_not_bounded(void) {
   coord_queue_free(q);
 }
 
+static void event_is_withdrawn_until_somebody_has_taken_it(void) {
+  coord_queue *q = open_queue();
+  int fd = coord_queue_fd(q);
+  coord__list events;
+  coord__list_init(&events);
+  add(&events, COORD_EVENT_LOST, 7);
+  coord_event *event = COORD__CONTAINER(events.next, coord_event, link);
+  coord__queue_push(q, &events);
+  T_TRUE(readable(fd));
+  T_TRUE(coord__queue_withdraw(q, event));
+  T_TRUE(!readable(fd));
+  T_TRUE(coord_queue_next(q, 0) == NULL);
+  T_TRUE(!coord__queue_withdraw(q, event));
+  coord__list_append(&events, &event->link);
+  coord__queue_push(q, &events);
+  T_TRUE(coord_queue_next(q, 0) == event);
+  T_TRUE(!coord__queue_withdraw(q, event));
+  T_INT(atomic_load(&freed), 0);
+  coord_event_free(event);
+  coord_queue_free(q);
+}
+
 static void without_memory_none_is_opened(void) {
   coord_queue *q = NULL;
   coord__alloc_fail_after(0);
@@ -372,4 +394,5 @@ T_MAIN(T_CASE(null_arguments_are_harmless), T_CASE(events_come_out_in_order),
        T_CASE(events_for_a_freed_queue_are_freed), T_CASE(freeing_ends_all_who_wait),
        T_CASE(event_outlives_its_queue), T_CASE(only_the_newest_log_lines_are_kept),
        T_CASE(only_the_newest_states_are_kept_beside_log_lines),
-       T_CASE(other_events_are_not_bounded), T_CASE(without_memory_none_is_opened))
+       T_CASE(other_events_are_not_bounded), T_CASE(event_is_withdrawn_until_somebody_has_taken_it),
+       T_CASE(without_memory_none_is_opened))

@@ -43,7 +43,8 @@ static bool write_info(coord_result *result) {
 static int by_key(const void *a, const void *b) {
   const ProtobufCBinaryData *x = &(*(Etcdserverpb__KeyValue *const *)a)->key;
   const ProtobufCBinaryData *y = &(*(Etcdserverpb__KeyValue *const *)b)->key;
-  int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+  size_t n = x->len < y->len ? x->len : y->len;
+  int order = n > 0 ? memcmp(x->data, y->data, n) : 0;
   return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
@@ -237,9 +238,10 @@ bool coord__keepalive_read(const uint8_t *bytes, size_t len, int64_t *lease_id, 
   coord__fields fields = coord__fields_of(bytes, len);
   coord__field field;
   *lease_id = *ttl_s = 0;
-  while (coord__fields_next(&fields, &field)) {
+  while (fields.at < fields.end) {
+    if (!coord__fields_next(&fields, &field)) return false;
     if (field.number == ID && field.bytes == NULL) *lease_id = (int64_t)field.value;
     if (field.number == TTL && field.bytes == NULL) *ttl_s = (int64_t)field.value;
   }
-  return fields.at == fields.end && *lease_id != 0;
+  return *lease_id != 0;
 }
