@@ -57,7 +57,7 @@ const struct flag global_flags[] = {
     {0}};
 
 const struct verb *const verbs[] = {&verb_get,    &verb_put,     &verb_del,     &verb_txn,
-                                    &verb_import, &verb_export,  &verb_compact, &verb_lease,
+                                    &verb_watch,  &verb_lease,   &verb_import,  &verb_export,  &verb_compact,
                                     &verb_status, &verb_members, &verb_auth,    &verb_user,
                                     &verb_role,   &verb_dev,     &verb_version, NULL};
 

@@ -342,6 +342,70 @@ static void scan_without_memory(void) {
   finish();
 }
 
+/* ---- watch ---- */
+
+static int64_t watch_from;
+
+/* A watch without memory tries again and again; once there is some, it goes on. */
+static coord_event *next_event(coord_queue *queue, bool *starved) {
+  coord_event *event = coord_queue_next(queue, CALL_MS / 2);
+  if (event != NULL) return event;
+  *starved = true;
+  coord__alloc_fail_after(-1);
+  event = coord_queue_next(queue, 50 * CALL_MS);
+  if (event == NULL) T_FAIL("a watch hangs");
+  return event;
+}
+
+/* Of what was put before, once each and in order, whatever there was no memory for on the way; or an
+ * end that says so. */
+static coord_code watch_three(void) {
+  bool starved = false;
+  coord_queue *queue = NULL;
+  coord_watch *watch = NULL;
+  coord_code code = ended(coord_queue_open(&queue, &err));
+  if (code != COORD_OK) return code;
+  coord_op *get = coord_op_get("oom/w", 5);
+  if (get == NULL) code = COORD_NO_MEMORY;
+  if (code == COORD_OK) {
+    code = ended(coord_watch_open(shared, get, watch_from, queue, 7, &watch, &err));
+  }
+  coord_op_free(get);
+  int64_t next = watch_from;
+  while (code == COORD_OK && next < watch_from + 3) {
+    coord_event *event = next_event(queue, &starved);
+    if (event == NULL) code = COORD_TIMEOUT;
+    if (coord_event_type(event) == COORD_EVENT_CLOSED) code = coord_event_code(event);
+    for (size_t i = 0; i < coord_event_count(event); i++) {
+      coord_kv kv;
+      T_CODE(coord_event_change(event, i, NULL, &kv, NULL), COORD_OK);
+      T_INT(kv.mod_revision, next++);
+    }
+    coord_event_free(event);
+  }
+  if (code == COORD_OK) {
+    coord_watch_close(watch);
+    coord_event *event = next_event(queue, &starved);
+    T_INT(coord_event_type(event), COORD_EVENT_CLOSED);
+    T_CODE(coord_event_code(event), COORD_OK);
+    coord_event_free(event);
+  }
+  coord_watch_free(watch);
+  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  coord_queue_free(queue);
+  return code == COORD_OK && starved ? COORD_NO_MEMORY : code;
+}
+
+static void watching_without_memory(void) {
+  prepare();
+  watch_from = t_put(shared, "oom/w", "1");
+  t_put(shared, "oom/w", "2");
+  t_put(shared, "oom/w", "3");
+  T_TRUE(walk(watch_three, false) > 10);
+  T_TRUE(walk(watch_three, false) > 5); /* the lane is connected now */
+  finish();
+}
+
 /* ---- users ---- */
 
 static coord_code get_own_roles(void) {
@@ -470,4 +534,5 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(opening_and_calling_with_tls_without_memory), T_CASE(put_and_get_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
        T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
-       T_CASE(endpoints_without_memory), T_CASE(users_without_memory))
+       T_CASE(watching_without_memory), T_CASE(endpoints_without_memory),
+       T_CASE(users_without_memory))

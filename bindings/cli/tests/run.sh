@@ -881,6 +881,51 @@ case_endpoints_may_be_a_url() {
     { [[ $err != *hunter2* ]] || fail "shows the password"; }
 }
 
+# The revision that the newest put has got.
+put_rev() { coord --json put "$@" | sed 's/.*"revision":\([0-9]*\).*/\1/'; }
+
+case_watch_tells_the_past_from_a_revision_on() {
+  local rev
+  rev=$(put_rev watch/a 1) && expect 0 coord put watch/b 2 && expect 0 coord del watch/a &&
+    expect 0 coord put elsewhere x &&
+    expect 0 coord watch watch/ --prefix --rev "$rev" --limit 3 --quiet &&
+    prints $'PUT\nwatch/a\n1\nPUT\nwatch/b\n2\nDELETE\nwatch/a' && silent &&
+    expect 0 coord watch watch/b --rev "$rev" --limit 1 --json && json 'o["type"], o["key"], o["value"], o["version"]' $'put\nwatch/b\n2\n1' &&
+    expect 0 coord --namespace watch/ watch --rev "$rev" --limit 1 && prints $'PUT\na\n1' &&
+    says "Watching what comes after revision $((rev - 1))."
+}
+
+case_watch_follows_what_comes() {
+  : >"$work/watched"
+  coord watch watch/live --prev --json --limit 2 >"$work/watched" 2>"$work/watch.err" &
+  local pid=$!
+  for _ in $(seq 100); do grep -q Watching "$work/watch.err" && break; sleep 0.05; done
+  expect 0 coord put watch/live 1 && expect 0 coord put watch/live 2 && wait "$pid" || fail "it ended with $?"
+  [ "$(sed -n 2p "$work/watched" | python3 -c 'import json,sys; o=json.load(sys.stdin); print(o["value"], o["prev"]["value"])')" = "2 1" ] ||
+    fail "it printed $(cat "$work/watched")"
+}
+
+case_watch_runs_a_command() {
+  local rev
+  rev=$(put_rev watch/c 'a value') && expect 0 coord del watch/c &&
+    expect 0 coord watch watch/c --rev "$rev" --limit 2 --quiet -- sh -c 'echo "$COORD_WATCH_TYPE $COORD_WATCH_KEY $COORD_WATCH_REVISION [$(cat)]"' &&
+    prints "put watch/c $rev [a value]"$'\n'"delete watch/c $((rev + 1)) []" &&
+    expect 7 coord watch watch/c --rev "$rev" -- sh -c 'exit 7' &&
+    expect 127 coord watch watch/c --rev "$rev" -- /no/such/program && says "cannot run /no/such/program"
+}
+
+case_watch_is_told_of_compaction() {
+  local rev
+  rev=$(put_rev watch/d 1) && expect 0 coord put watch/d 2 && expect 0 coord compact "$((rev + 1))" &&
+    expect 4 coord watch watch/d --rev "$rev" && says COMPACTED
+}
+
+case_watch_usage() {
+  usage_fault 'there is no command behind --' watch k -- && usage_fault '"b" too' watch a b &&
+    usage_fault --rev watch k --rev 0 && usage_fault --limit watch k --limit x && usage_fault 'need a KEY' watch --from-key &&
+    usage_fault 'exclude each other' watch k --json -- true
+}
+
 case_help_tells_where_options_come_from() {
   expect 0 coord --help && local flag && for flag in --config --section --namespace COORD_CONFIG COORD_NAMESPACE etcd://; do
     [[ $out == *"$flag"* ]] || fail "--help lacks $flag" || return
