@@ -168,7 +168,7 @@ const struct verb verb_lease = {
         "  $ id=$(coord lease grant 60)\n"
         "  $ coord put worker/1 ready --lease $id\n"
         "  $ coord lease info $id --keys\n"
-        "  $ coord lease keepalive $id\n"
+        "  $ coord lease keepalive $id --once\n"
         "  $ coord lease revoke $id\n",
     .run = run,
 };

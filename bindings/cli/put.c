@@ -177,6 +177,6 @@ const struct verb verb_put = {
         "  $ printf 'two\\nlines' | coord put note -\n"
         "  $ coord put hosts --file /etc/hosts\n"
         "  $ coord put temperature -- -5\n"
-        "  $ coord put worker/1 ready --ttl 30 --keep\n",
+        "  $ timeout --preserve-status 3 coord put worker/1 ready --ttl 30 --keep\n",
     .run = run,
 };

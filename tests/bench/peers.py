@@ -161,6 +161,7 @@ class Coord(Peer):
         self.library = os.path.realpath(os.path.join(self.directory, "libcoord.so"))
         self.program = self.compile("kv")
         self.failover = self.compile("failover")
+        self.lease = self.compile("lease")
         self.version = os.path.basename(self.library).partition(".so.")[2]
 
     def compile(self, name):
@@ -201,10 +202,12 @@ class Go(Peer):
         go = need("go", "package golang-go or https://go.dev/dl")
         source = os.path.join(HERE, "peers", "go")
         directory = os.path.join(PLACE, "go")
-        stamp = fingerprint(*(os.path.join(source, *path) for path in (["main.go"], ["failover", "main.go"], ["go.mod"])))
+        stamp = fingerprint(*(os.path.join(source, *path) for path in (["main.go"], ["failover", "main.go"],
+                                                                       ["lease", "main.go"], ["go.mod"])))
         programs = os.path.join(directory, "bin")
         self.program = os.path.join(programs, "peer")
         self.failover = os.path.join(programs, "failover")
+        self.lease = os.path.join(programs, "lease")
         if refresh or not stamped(directory, stamp, self.program):
             shutil.rmtree(directory, ignore_errors=True)
             shutil.copytree(source, directory)

@@ -136,6 +136,10 @@ class Etcd:
         answer = self._post("kv/range", {"key": self._text(key.encode()), "keys_only": True})
         return int(answer["kvs"][0]["version"]) if answer.get("kvs") else 0
 
+    def leases(self):
+        """How many leases there are."""
+        return len(self._post("lease/leases", {}).get("leases", []))
+
     def version(self):
         connection = http.client.HTTPConnection(self.endpoint, timeout=30)
         try:
