@@ -434,7 +434,8 @@ static void users_without_memory(void) {
   user = "ann";
   T_TRUE(walk(open_connected, false) > 10);
   T_TRUE(walk(log_in_and_put, false) > 10);
-  shared = open_client(&code, "false");
+  shared = NULL; /* a login takes long on a busy machine */
+  for (int i = 0; i < 20 && shared == NULL; i++) shared = open_client(&code, "false");
   T_FATAL(code == COORD_OK);
   T_TRUE(walk(get_own_roles, false) > 3);
   finish();

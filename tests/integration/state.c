@@ -31,12 +31,14 @@ static bool expect(coord_queue *queue, int32_t state, const char *endpoint, coor
   coord_event *event = coord_queue_next(queue, SOON_MS * T_SLOW);
   if (event == NULL) T_FAIL("no event of state %d came", (int)state);
   if (event == NULL) return false;
-  bool good = T_INT(coord_event_type(event), COORD_EVENT_STATE) &
-              T_INT(coord_event_tag(event), TAG) & T_INT(coord_event_state(event), state) &
-              T_STR(coord_event_endpoint(event), endpoint) & T_CODE(coord_event_code(event), code) &
-              T_HAS(coord_event_text(event), why) &
-              T_TRUE(coord_event_error(event) == NULL && coord_event_result(event) == NULL) &
-              T_INT(coord_event_level(event), 0);
+  bool good = T_INT(coord_event_type(event), COORD_EVENT_STATE);
+  good = T_INT(coord_event_tag(event), TAG) && good;
+  good = T_INT(coord_event_state(event), state) && good;
+  good = T_STR(coord_event_endpoint(event), endpoint) && good;
+  good = T_CODE(coord_event_code(event), code) && good;
+  good = T_HAS(coord_event_text(event), why) && good;
+  good = T_TRUE(coord_event_error(event) == NULL && coord_event_result(event) == NULL) && good;
+  good = T_INT(coord_event_level(event), 0) && good;
   coord_event_free(event);
   return good;
 }

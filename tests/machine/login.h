@@ -208,7 +208,7 @@ static inline void start_as(const char *user, const char *password, const char *
   T_FATAL(coord__loop_acquire(&loop, NULL) == COORD_OK);
   coord__log_init(&logger, 0);
   sent_count = messages_sent = links_opened = links_closed = 0;
-  stats = (coord__stats){0};
+  memset(&stats, 0, sizeof stats);
   T_TRUE(coord__auth_init(&auth, user, password, token));
   on_loop(init, &timeout_ms);
   T_FATAL(t_wait_until(has_link, NULL, 5000));

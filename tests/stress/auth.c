@@ -126,7 +126,7 @@ static void passwords(int nodes) {
   }
   pause_ms(250);
   end(&l);
-  T_TRUE(t_auth_logins(ann) >= 5 && t_auth_logins(ann) <= 20);
+  T_TRUE(t_auth_logins(ann) >= 2 && t_auth_logins(ann) <= 20);
   coord_client_free(ann);
   coord_client_free(root);
   t_etcd_stop(cluster);
@@ -168,7 +168,7 @@ static void jwt_while_roles_change(void) {
     pause_ms(50 + 20 * round);
   }
   end(&l);
-  T_TRUE(t_auth_logins(ann) >= 5 && t_auth_logins(ann) <= 60);
+  T_TRUE(t_auth_logins(ann) >= 2 && t_auth_logins(ann) <= 60);
   coord_client_free(ann);
   coord_client_free(root);
   t_etcd_stop(cluster);

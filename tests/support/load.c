@@ -180,7 +180,7 @@ typedef struct goal {
 static bool is_reached(void *arg) {
   goal *g = arg;
   for (int kind = 0; kind < T_LOAD_KINDS; kind++) {
-    if (t_load_tally(g->load, kind).ok < g->ok[kind]) return false;
+    if (t_load_tally(g->load, (t_load_kind)kind).ok < g->ok[kind]) return false;
   }
   return true;
 }
@@ -190,11 +190,11 @@ bool t_load_go_on(t_load *load, int n) {
                                      load->options.counters};
   goal g = {.load = load};
   for (int kind = 0; kind < T_LOAD_KINDS; kind++) {
-    g.ok[kind] = threads[kind] == 0 ? 0 : t_load_tally(load, kind).ok + n;
+    g.ok[kind] = threads[kind] == 0 ? 0 : t_load_tally(load, (t_load_kind)kind).ok + n;
   }
   if (t_wait_until(is_reached, &g, go_on_ms)) return true;
   for (int kind = 0; kind < T_LOAD_KINDS; kind++) {
-    t_tally tally = t_load_tally(load, kind);
+    t_tally tally = t_load_tally(load, (t_load_kind)kind);
     T_FAIL("kind %d: %d done, %d wanted; first error: %s", kind, tally.ok, g.ok[kind],
            tally.first_error);
   }

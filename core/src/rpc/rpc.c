@@ -95,7 +95,9 @@ const coord__endpoints *coord__rpc_endpoints(const coord__rpc *rpc) {
 bool coord__rpc_init(coord__rpc *rpc, coord__loop *loop, coord__log *log,
                      const coord__rpc_config *config) {
   *rpc = (coord__rpc){.loop = loop, .log = log, .config = *config};
-  for (int i = 0; i < COORD__LANES; i++) coord__channel_init(&rpc->channels[i], rpc, i);
+  for (int i = 0; i < COORD__LANES; i++) {
+    coord__channel_init(&rpc->channels[i], rpc, (coord__lane)i);
+  }
   rpc->targets = make_targets(rpc, &config->endpoints);
   if (rpc->targets == NULL) return false;
   rpc->target_count = config->endpoints.count;
