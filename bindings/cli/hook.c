@@ -12,8 +12,6 @@
 #include "bytes.h"
 #include "report.h"
 
-extern char **environ;
-
 /* A key with a NUL in it is cut there: no variable can hold more. */
 static void tell(int32_t type, const coord_kv *kv) {
   char revision[24];

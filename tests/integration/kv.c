@@ -545,7 +545,7 @@ static void attribute_out_of_range_is_refused(void) {
               {COORD_OP_IDEMPOTENT, 1},
               {COORD_OP_PHYSICAL, 1},
               {-1, 0},
-              {100, 0},
+              {COORD_OP_PROGRESS + 1, 0},
               {INT32_MAX, 0}};
   coord_client *client = t_client();
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

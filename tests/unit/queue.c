@@ -385,6 +385,91 @@ static void without_memory_none_is_opened(void) {
   T_TRUE(q == NULL);
 }
 
+/* ---- senders ---- */
+
+typedef struct counted {
+  coord__sender sender; /* first */
+  int drained;
+} counted;
+
+static void on_drained(coord__sender *sender) { ((counted *)sender)->drained++; }
+
+static void init_sender(counted *c) {
+  *c = (counted){.sender.drained = on_drained};
+  coord__list_init(&c->sender.waiting);
+}
+
+/* Events of 100 bytes each, with the tags first, first + 1, ... */
+static void push_of(coord_queue *q, counted *c, uint64_t first, int n) {
+  coord__list events;
+  coord__list_init(&events);
+  for (int i = 0; i < n; i++) {
+    add(&events, COORD_EVENT_CHANGES, first + (uint64_t)i);
+    coord_event *event = COORD__CONTAINER(events.prev, coord_event, link);
+    event->sender = &c->sender;
+    event->bytes = 100;
+  }
+  coord__queue_push(q, &events);
+}
+
+static void sender_is_told_once_when_half_is_taken(void) {
+  coord_queue *q = open_queue();
+  counted c;
+  init_sender(&c);
+  push_of(q, &c, 1, 3);
+  T_TRUE(!coord__queue_is_full(q, &c.sender, 400));
+  push_of(q, &c, 4, 1);
+  push(q, COORD_EVENT_RESULT, 5, 1);
+  T_TRUE(coord__queue_is_full(q, &c.sender, 400));
+  for (uint64_t tag = 1; tag <= 5; tag++) {
+    expect(q, tag);
+    T_INT(c.drained, tag >= 3);
+  }
+  T_INT(c.sender.bytes, 0);
+  push_of(q, &c, 6, 1);
+  expect(q, 6);
+  T_INT(c.drained, 1); /* it has not asked again */
+  coord_queue_free(q);
+}
+
+static void muted_sender_is_not_heard_any_more(void) {
+  coord_queue *q = open_queue();
+  counted c, other;
+  init_sender(&c);
+  init_sender(&other);
+  push_of(q, &c, 1, 2);
+  push_of(q, &other, 3, 1);
+  push_of(q, &c, 4, 1);
+  T_TRUE(readable(coord_queue_fd(q)));
+  coord__queue_mute(q, &c.sender);
+  T_INT(atomic_load(&freed), 3);
+  T_INT(c.sender.bytes, 0);
+  push_of(q, &c, 5, 2);
+  T_INT(atomic_load(&freed), 5);
+  expect(q, 3);
+  T_TRUE(coord_queue_next(q, 0) == NULL);
+  T_TRUE(!readable(coord_queue_fd(q)));
+  T_INT(c.drained, 0);
+  coord_queue_free(q);
+}
+
+static void sender_with_a_queue_that_is_gone_waits_for_ever(void) {
+  coord_queue *q = open_queue();
+  counted c;
+  init_sender(&c);
+  coord__queue_retain(q);
+  push_of(q, &c, 1, 2);
+  T_TRUE(coord__queue_is_full(q, &c.sender, 200));
+  coord_queue_free(q);
+  T_INT(atomic_load(&freed), 2);
+  T_INT(c.drained, 0);
+  T_TRUE(coord__queue_is_full(q, &c.sender, 1000));
+  push_of(q, &c, 3, 1);
+  T_INT(atomic_load(&freed), 3);
+  coord__queue_mute(q, &c.sender);
+  coord__queue_release(q);
+}
+
 T_MAIN(T_CASE(null_arguments_are_harmless), T_CASE(events_come_out_in_order),
        T_CASE(drain_takes_what_is_there_up_to_its_room), T_CASE(descriptor_is_level_triggered),
        T_CASE(next_with_a_timeout_waits_about_that_long),
@@ -395,4 +480,5 @@ T_MAIN(T_CASE(null_arguments_are_harmless), T_CASE(events_come_out_in_order),
        T_CASE(event_outlives_its_queue), T_CASE(only_the_newest_log_lines_are_kept),
        T_CASE(only_the_newest_states_are_kept_beside_log_lines),
        T_CASE(other_events_are_not_bounded), T_CASE(event_is_withdrawn_until_somebody_has_taken_it),
-       T_CASE(without_memory_none_is_opened))
+       T_CASE(sender_is_told_once_when_half_is_taken), T_CASE(muted_sender_is_not_heard_any_more),
+       T_CASE(sender_with_a_queue_that_is_gone_waits_for_ever), T_CASE(without_memory_none_is_opened))
