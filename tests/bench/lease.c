@@ -120,9 +120,10 @@ int main(int argc, char **argv) {
   double held = now_s() - opened;
   cpu = cpu_s() - cpu;
   for (long i = 0; i < run.leases; i++) lost += coord_lease_remaining_ms(run.all[i]) == 0;
-  printf("{\"leases\":%ld,\"held_s\":%.1f,\"open_s\":%.2f,\"lost\":%ld,\"at_risk\":%ld,"
-         "\"client_cpu_percent\":%.2f}\n",
-         run.leases, held, opened - began, lost, at_risk, 100 * cpu / held);
+  printf(
+      "{\"leases\":%ld,\"held_s\":%.1f,\"open_s\":%.2f,\"lost\":%ld,\"at_risk\":%ld,"
+      "\"client_cpu_percent\":%.2f}\n",
+      run.leases, held, opened - began, lost, at_risk, 100 * cpu / held);
   fflush(stdout);
   getchar(); /* until whoever counts the leases on the server has done so */
   coord_client_close(run.client, 1000, NULL);

@@ -481,4 +481,5 @@ T_MAIN(T_CASE(null_arguments_are_harmless), T_CASE(events_come_out_in_order),
        T_CASE(only_the_newest_states_are_kept_beside_log_lines),
        T_CASE(other_events_are_not_bounded), T_CASE(event_is_withdrawn_until_somebody_has_taken_it),
        T_CASE(sender_is_told_once_when_half_is_taken), T_CASE(muted_sender_is_not_heard_any_more),
-       T_CASE(sender_with_a_queue_that_is_gone_waits_for_ever), T_CASE(without_memory_none_is_opened))
+       T_CASE(sender_with_a_queue_that_is_gone_waits_for_ever),
+       T_CASE(without_memory_none_is_opened))
