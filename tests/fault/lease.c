@@ -47,7 +47,7 @@ static void lease_of_a_dead_server_is_lost_in_time(void) {
   T_TRUE(t_lease_told(queue, 3000, COORD_EVENT_LOST, 1, COORD_LOST, message));
   int64_t took = t_now_ms() - began;
   T_HAS(message, "no keepalive was answered within its TTL of 2 s; last: ");
-  if (took < left - 20 || took > left + 300 * T_SLOW) {
+  if (took < left - 20 || took > left + 1500 * T_SLOW) {
     T_FAIL("LOST came after %d ms, with %d left", (int)took, (int)left);
   }
   T_INT(coord_lease_remaining_ms(lease), 0);
@@ -98,7 +98,7 @@ static void lease_leaves_a_silent_server_at_once(void) {
     int64_t began = t_now_ms();
     t_etcd_pause(cluster, i);
     while (t_now_ms() - began < 3000 * T_SLOW) {
-      if (coord_lease_remaining_ms(lease) <= 800 * T_SLOW) {
+      if (coord_lease_remaining_ms(lease) <= 300 * T_SLOW) {
         T_FAIL("only %d ms are left", (int)coord_lease_remaining_ms(lease));
         break;
       }

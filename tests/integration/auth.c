@@ -278,7 +278,7 @@ static bool is_done(void *e) { return atomic_load(&((errand *)e)->done); }
 static void server_that_was_restored_from_a_backup(void) {
   coord_client *client =
       t_client_with("endpoints", t_etcd_endpoint(shared(), 0), "username", "ann", "password",
-                    "annpw", "request.timeout.ms", "500", "log.level", "error", NULL);
+                    "annpw", "request.timeout.ms", "1500", "log.level", "error", NULL);
   errand e = {.job.run = make_unreachable, .client = client};
   coord__loop_post(client->loop, &e.job);
   T_TRUE(t_wait_until(is_done, &e, 1000));

@@ -280,23 +280,6 @@ static void jobs_that_are_kicked_run_once_and_in_order(void) { post_from_all_thr
 
 static void posted_and_kicked_jobs_mix(void) { post_from_all_threads(POSTERS / 2); }
 
-static pthread_t ran_on;
-
-static void note_thread(coord__job *job) {
-  ran_on = pthread_self();
-  coord__waiter_signal(&COORD__CONTAINER(job, errand, job)->waiter);
-}
-
-static void posted_job_runs_on_the_io_thread(void) {
-  coord__loop *loop = acquire();
-  errand e = {.job.run = note_thread};
-  coord__waiter_init(&e.waiter, loop, 1);
-  coord__loop_post(loop, &e.job);
-  coord__waiter_wait(&e.waiter);
-  T_TRUE(!pthread_equal(ran_on, pthread_self()));
-  release(loop);
-}
-
 /* ---- deferred work ---- */
 
 typedef struct deferring {
@@ -508,7 +491,7 @@ T_MAIN(T_CASE(timers_fire_in_the_order_of_their_times), T_CASE(stopped_timers_do
        T_CASE(alarms_come_before_what_is_received), T_CASE(alarm_ends_a_sleep),
        T_CASE(jobs_of_eight_threads_run_once_and_in_order),
        T_CASE(jobs_that_are_kicked_run_once_and_in_order), T_CASE(posted_and_kicked_jobs_mix),
-       T_CASE(posted_job_runs_on_the_io_thread), T_CASE(deferred_work_runs_once_and_after_the_job),
+       T_CASE(deferred_work_runs_once_and_after_the_job),
        T_CASE(descriptor_that_is_given_up_is_not_reported_any_more),
        T_CASE(all_who_hold_the_engine_hold_the_same),
        T_CASE(engine_starts_and_ends_a_thousand_times),

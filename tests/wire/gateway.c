@@ -158,9 +158,13 @@ static void read_is_repeated_and_goes_elsewhere(void) {
   peer = t_peer_grpc(broken, 1, NULL);
   snprintf(endpoints, sizeof endpoints, "%s,%s", t_peer_endpoint(peer), t_peer_endpoint(other));
   client = t_client_with("wire", "gateway", "endpoints", endpoints, "log.level", "off", NULL);
-  for (int i = 0; i < 5; i++) T_CODE(get(2000), COORD_OK);
-  T_INT(t_peer_calls(peer, "KV/Range"), 1);
-  T_INT(t_peer_calls(other, "KV/Range"), 5);
+  int gets = 0;
+  while (gets < 5 || (t_peer_calls(peer, "KV/Range") == 0 && gets < 1000)) {
+    T_CODE(get(2000), COORD_OK);
+    gets++;
+  }
+  T_TRUE(t_peer_calls(peer, "KV/Range") >= 1);
+  T_INT(t_peer_calls(other, "KV/Range"), gets);
   stop();
   t_peer_stop(other);
 }
@@ -334,7 +338,7 @@ static void pause_holds_the_server_up(void) {
   size_t used = 0;
   while (used + 64 < sizeof lines) used += (size_t)sprintf(lines + used, CREATED);
   size_t count = used / (sizeof CREATED - 1);
-  const t_rule rules[] = {{.json = lines, .repeat = 500, .stays_open = true}};
+  const t_rule rules[] = {{.json = lines, .repeat = 150, .stays_open = true}};
   duplex d = {.pause_on_message = true};
   start(rules, 1);
   open_stream(&d, COORD__METHOD_WATCH);
@@ -345,8 +349,8 @@ static void pause_holds_the_server_up(void) {
     duplex_resume(&d);
   }
   duplex_on_loop(client, go_on, &d);
-  wait_for(&d, count * 500);
-  T_INT(atomic_load(&d.messages), count * 500);
+  wait_for(&d, count * 150);
+  T_INT(atomic_load(&d.messages), count * 150);
   duplex_end(&d);
   stop();
 }
