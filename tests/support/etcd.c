@@ -1,5 +1,8 @@
 #include "support/etcd_inside.h"
 
+#include <stddef.h>
+#include <sys/un.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -99,12 +102,24 @@ static bool port_is_free(int port) {
   return free_port;
 }
 
+/* A name that only one process has, as long as it lives: a port whose etcd is down for a while, or
+ * not yet up, is not taken by a test program beside this one. */
+static bool reserve(int port) {
+  struct sockaddr_un name = {.sun_family = AF_UNIX};
+  int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "coord-test-port-%d", port);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&name, size) == 0) return true; /* kept open */
+  if (fd >= 0) close(fd);
+  return false;
+}
+
 static int free_port(void) {
   static unsigned seed;
-  if (seed == 0) seed = (unsigned)getpid() ^ (unsigned)t_now_ms();
+  if (seed == 0) seed = (unsigned)getpid() * 2654435761u ^ (unsigned)t_now_ms();
   for (int i = 0; i < port_count; i++) {
     int port = first_port + rand_r(&seed) % port_count;
-    if (port_is_free(port)) return port;
+    if (port_is_free(port) && reserve(port)) return port;
   }
   T_SKIP("no free port");
 }
