@@ -114,7 +114,7 @@ static bool reserve(int port) {
   return false;
 }
 
-static int free_port(void) {
+int t_free_port(void) {
   static unsigned seed;
   if (seed == 0) seed = (unsigned)getpid() * 2654435761u ^ (unsigned)t_now_ms();
   for (int i = 0; i < port_count; i++) {
@@ -309,7 +309,7 @@ bool t_etcd_wait_healthy(node *n) { return t_etcd_is_healthy_within(n, healthy_m
 
 void t_etcd_choose_peer_port(t_cluster *cluster, node *n) {
   do {
-    n->peer_port = free_port();
+    n->peer_port = t_free_port();
   } while (n->peer_port == n->port);
   if (!cluster->divisible) return;
   n->cluster = cluster;
@@ -322,11 +322,11 @@ void t_etcd_choose_peer_port(t_cluster *cluster, node *n) {
 int t_etcd_advertised_port(const node *n) { return n->gate ? t_proxy_port(n->gate) : n->peer_port; }
 
 void t_etcd_choose_ports(t_cluster *cluster, node *n) {
-  n->port = free_port();
+  n->port = t_free_port();
   t_etcd_choose_peer_port(cluster, n);
   n->plain_port = n->port;
   while (cluster->pki && (n->plain_port == n->port || n->plain_port == n->peer_port)) {
-    n->plain_port = free_port();
+    n->plain_port = t_free_port();
   }
   snprintf(n->endpoint, sizeof n->endpoint, "%s127.0.0.1:%d", cluster->pki ? "https://" : "",
            n->port);

@@ -56,5 +56,7 @@ void t_etcd_choose_ports(t_cluster *cluster, node *n);
 void t_etcd_choose_peer_port(t_cluster *cluster, node *n);
 /* Whether a connection from this port may come in at the gate of the node `arg`; any thread. */
 bool t_cluster_admits(void *arg, int from_port);
+/* A port that nobody else has, nor gets while this program lives. */
+int t_free_port(void);
 
 #endif

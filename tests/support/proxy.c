@@ -14,7 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { pairs_max = 64, pipe_size = 65536, first_port = 20000, port_count = 12000 };
+#include "support/etcd_inside.h"
+
+enum { pairs_max = 64, pipe_size = 65536 };
 
 /* One direction of a connection: what was read and waits to be written. */
 typedef struct flow {
@@ -99,10 +101,8 @@ static int listen_on(const t_proxy *proxy, int port) {
 
 /* Not a port of the kernel's choice: it must still be free when refusing ends. */
 static int listen_anywhere(t_proxy *proxy) {
-  static unsigned seed;
-  if (seed == 0) seed = (unsigned)getpid() * 31 ^ (unsigned)t_now_ms();
   for (int i = 0; i < 100; i++) {
-    proxy->port = first_port + rand_r(&seed) % port_count;
+    proxy->port = t_free_port();
     int fd = listen_on(proxy, proxy->port);
     if (fd >= 0) return fd;
   }
