@@ -275,6 +275,8 @@ static void make_unreachable(coord__job *job) {
 
 static bool is_done(void *e) { return atomic_load(&((errand *)e)->done); }
 
+static bool has_new_login(void *client) { return t_auth_logins(client) >= 2; }
+
 static void server_that_was_restored_from_a_backup(void) {
   coord_client *client =
       t_client_with("endpoints", t_etcd_endpoint(shared(), 0), "username", "ann", "password",
@@ -283,7 +285,8 @@ static void server_that_was_restored_from_a_backup(void) {
   coord__loop_post(client->loop, &e.job);
   T_TRUE(t_wait_until(is_done, &e, 1000));
   t_call_fails(client, coord_op_get("t/a", 3), COORD_TIMEOUT, NULL);
-  usleep(300000 * T_SLOW);
+  T_TRUE(t_wait_until(has_new_login, client, 10000));
+  usleep(100000 * T_SLOW); /* its answer has come too */
   t_put(client, "t/a", "restored");
   T_TRUE(t_get_is(client, "t/a", "restored"));
   T_INT(t_auth_logins(client), 2);
