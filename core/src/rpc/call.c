@@ -69,6 +69,12 @@ void coord__call_end(coord__call *call, coord_code code, const char *why) {
        NULL);
 }
 
+/* The deadline has passed, by whichever clock: a token that the server does not know may be why. */
+static void doubt_login(const coord__call *call) {
+  coord__identity *identity = call->rpc->config.identity;
+  if (identity != NULL && call->carrier != NULL) identity->unanswered(identity, call->login);
+}
+
 static void on_deadline(coord__call *call) {
   const coord__channel *ch = channel_of(call);
   if (call->held) {
@@ -78,8 +84,7 @@ static void on_deadline(coord__call *call) {
     coord__call_end(call, COORD_TIMEOUT, why);
     return;
   }
-  coord__identity *identity = call->rpc->config.identity;
-  if (identity != NULL && call->carrier != NULL) identity->unanswered(identity, call->login);
+  doubt_login(call);
   bool reached = call->carrier != NULL || coord__channel_is_ready(ch);
   if (reached || ch->last_why[0] == '\0') {
     coord__call_end(call, COORD_TIMEOUT, "the deadline passed before the answer came");
@@ -215,6 +220,7 @@ static void answered(coord__call *call, const coord__outcome *outcome, coord__bu
     retry(call, pause_ns);
     return;
   }
+  if (code == COORD_TIMEOUT) doubt_login(call);
   /* The server has answered: whether it may have been applied is in its answer. */
   call->sent = false;
   fail(call, code, flags, outcome->message, outcome);
@@ -239,6 +245,7 @@ static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coor
     retry(call, pause_ns);
     return;
   }
+  if (outcome->code == COORD_TIMEOUT) doubt_login(call);
   bool retriable = outcome->code == COORD_UNAVAILABLE || outcome->code == COORD_TIMEOUT;
   fail(call, outcome->code, retriable ? COORD_RETRIABLE : 0, outcome->message, outcome);
 }
