@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/loop.h"
 #include "support/etcd.h"
 #include "support/peer.h"
 #include "support/proxy.h"
@@ -463,6 +464,31 @@ static void freeing_nothing_is_fine(void) {
   coord_memory_free(NULL);
 }
 
+/* Else a program that frees all and then exits would do so while the I/O thread still runs. */
+static void handle_is_given_back_before_its_free_returns(void) {
+  coord_queue *queue = t_queue();
+  for (int i = 0; i < 50; i++) {
+    coord_client *client = t_client();
+    coord_op *get = coord_op_get("k", 1);
+    coord_op *range = coord_op_get("k", 1);
+    T_CODE(coord_op_set_prefix(range), COORD_OK);
+    coord_watch *watch = NULL;
+    coord_scan *scan = NULL;
+    coord_lease *lease = NULL;
+    T_CODE(coord_watch_open(client, get, 0, queue, 1, &watch, NULL), COORD_OK);
+    T_CODE(coord_scan_open(client, range, 0, &scan, NULL), COORD_OK);
+    T_CODE(coord_lease_open(client, 60, 5000, NULL, 0, &lease, NULL), COORD_OK);
+    coord_client_free(client);
+    coord_op_free(get);
+    coord_op_free(range);
+    coord_watch_free(watch);
+    coord_scan_free(scan);
+    coord_lease_free(lease);
+    T_TRUE(coord__loop_borrow() == NULL);
+  }
+  coord_queue_free(queue);
+}
+
 static void version_is_known(void) {
   T_STR(coord_version_string(), "0.1.0");
   T_INT(coord_version(), 0x000100);
@@ -486,4 +512,4 @@ T_MAIN(T_CASE(open_names_the_missing_argument), T_CASE(endpoints_may_be_written_
        T_CASE(use_after_close_is_refused_everywhere),
        T_CASE(freeing_a_busy_client_ends_each_call_once),
        T_CASE(freeing_a_client_wakes_threads_that_wait_in_a_call), T_CASE(freeing_nothing_is_fine),
-       T_CASE(version_is_known))
+       T_CASE(handle_is_given_back_before_its_free_returns), T_CASE(version_is_known))

@@ -304,7 +304,6 @@ static coord_lease *new_lease(coord_client *c, int64_t id, coord_queue *queue, u
 static void drop(coord_lease *l) {
   coord_client *c = l->tenant.client;
   release(l);
-  coord__client_unuse(c);
   coord__client_release(c);
 }
 
@@ -338,7 +337,10 @@ static coord_code open_by(coord_client *c, coord_op *op, coord_lease *l, const c
     coord__waiter_wait(&o.waiter);
     l->opener = NULL;
   }
-  if (o.code != COORD_OK && l != NULL) drop(l);
+  if (o.code != COORD_OK && l != NULL) {
+    drop(l);
+    coord__client_unuse(c);
+  }
   return hand_over(o.code, o.error, err);
 }
 
@@ -477,10 +479,10 @@ void coord__lease_free(coord_lease *l) {
   if (coord__client_forked(c)) {
     release(l);
     atomic_fetch_sub(&c->refs, 1);
-    coord__client_unuse(c);
-    return;
+  } else {
+    mute(l);
+    l->free_job.run = run_free;
+    coord__loop_post(c->loop, &l->free_job);
   }
-  mute(l);
-  l->free_job.run = run_free;
-  coord__loop_post(c->loop, &l->free_job);
+  coord__client_unuse(c);
 }

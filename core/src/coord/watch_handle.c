@@ -179,7 +179,6 @@ static void release(coord_watch *w) {
   if (atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) > 1) return;
   coord_client *c = w->client;
   free_watch(w);
-  coord__client_unuse(c);
   coord__client_release(c);
 }
 
@@ -216,7 +215,7 @@ static void run_open(coord__job *job) {
 static void run_close(coord__job *job) {
   coord_watch *w = COORD__CONTAINER(job, coord_watch, close_job);
   coord__watches *all = w->client->watches;
-  if (all != NULL) coord__watcher_remove(&all->watcher, &w->sub);
+  if (all != NULL) coord__watcher_remove(&w->sub);
   on_ended(&w->sub, COORD_OK, NULL, 0);
   release(w);
 }
@@ -225,7 +224,7 @@ static void run_free(coord__job *job) {
   coord_watch *w = COORD__CONTAINER(job, coord_watch, free_job);
   coord__watches *all = w->client->watches;
   if (all != NULL) {
-    coord__watcher_remove(&all->watcher, &w->sub);
+    coord__watcher_remove(&w->sub);
     deliver(all); /* what is pending of it is discarded, while it can be found */
   }
   release(w);
@@ -270,14 +269,14 @@ void coord__watch_close(coord_watch *w) {
 }
 
 void coord__watch_drop(coord_watch *w) {
-  if (coord__client_forked(w->client)) {
+  coord_client *c = w->client;
+  if (coord__client_forked(c)) {
     /* The watcher, which knows it, is nobody's here. */
-    coord_client *c = w->client;
     free_watch(w);
     atomic_fetch_sub(&c->refs, 1);
-    coord__client_unuse(c);
-    return;
+  } else {
+    coord__queue_mute(w->queue, &w->sender);
+    coord__loop_post(c->loop, &w->free_job); /* with the reference of the program */
   }
-  coord__queue_mute(w->queue, &w->sender);
-  coord__loop_post(w->client->loop, &w->free_job); /* with the reference of the program */
+  coord__client_unuse(c);
 }

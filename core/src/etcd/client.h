@@ -60,7 +60,8 @@ struct coord_client {
 coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err);
 coord_code coord__client_close(coord_client *c, int32_t timeout_ms, coord_error **err);
 
-/* A handle of the program, the client's own or that of a child. */
+/* A handle of the program, the client's own or that of a child. It is given back by the thread that
+ * frees the handle: what a program has let go when it exits must not look as if it were in use. */
 void coord__client_use(coord_client *c);
 void coord__client_unuse(coord_client *c);
 /* The memory. */

@@ -49,7 +49,6 @@ static void run_free(coord__job *job) {
   coord__buf_free(&s->next);
   coord__op_free(s->get);
   coord__free(s);
-  coord__client_unuse(c);
   coord__client_release(c);
 }
 
@@ -62,7 +61,6 @@ static void release(coord_scan *s) {
     coord__buf_free(&s->next);
     coord__free(s);
     atomic_fetch_sub(&c->refs, 1);
-    coord__client_unuse(c);
     return;
   }
   s->free_job.run = run_free;
@@ -76,12 +74,14 @@ static void run_end(coord__job *job) {
 }
 
 void coord__scan_free(coord_scan *s) {
-  if (coord__client_forked(s->client)) {
+  coord_client *c = s->client;
+  if (coord__client_forked(c)) {
     release(s);
-    return;
+  } else {
+    s->end_job.run = run_end;
+    coord__loop_post(c->loop, &s->end_job);
   }
-  s->end_job.run = run_end;
-  coord__loop_post(s->client->loop, &s->end_job);
+  coord__client_unuse(c);
 }
 
 static coord_code check(const coord_op *get, int32_t page_keys, coord_error **err) {
