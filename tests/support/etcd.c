@@ -312,7 +312,6 @@ void t_etcd_choose_peer_port(t_cluster *cluster, node *n) {
     n->peer_port = t_free_port();
   } while (n->peer_port == n->port);
   if (!cluster->divisible) return;
-  n->cluster = cluster;
   if (n->gate) t_proxy_stop(n->gate);
   n->gate = t_proxy_start(n->peer_port);
   atomic_store(&n->gate_port, t_proxy_port(n->gate));
@@ -385,6 +384,7 @@ t_cluster *t_etcd_start(const t_etcd_options *options) {
   T_FATAL(cluster->node_count <= t_etcd_nodes_max);
   cluster->args = options ? options->args : NULL;
   cluster->divisible = options && options->divisible;
+  for (int i = 0; i < cluster->node_count; i++) cluster->nodes[i].cluster = cluster;
   if (options && options->pki) take_tls(cluster, options);
   remember(cluster);
   cluster->sweeper = start_sweeper(cluster);
