@@ -233,16 +233,8 @@ def main(words, progress):
         return 0
     os.makedirs(peers.PLACE, exist_ok=True)
     path = server.find(args.etcd)
-    ready, left_out = [], []
-    for peer in [peers.Coord()] + ([] if args.peers == "none" else [peers.Go()]):
-        progress.say("preparing %s" % peer.name, lasting=False)
-        try:
-            peer.prepare(args.refresh)
-            ready.append(peer)
-        except peers.Missing as error:
-            if peer.name == "coord":
-                raise
-            left_out.append({"peer": peer.name, "reason": str(error)})
+    contestants = [peers.Coord()] + ([] if args.peers == "none" else [peers.Go()])
+    ready, left_out = peers.prepare(contestants, args.refresh, progress)
     with server.Etcd(path, peers.PLACE, False) as etcd:
         version = etcd.version()
     began = datetime.datetime.now(datetime.timezone.utc)
@@ -257,9 +249,7 @@ def main(words, progress):
               "before_s": args.before, "after_s": args.after, "apart": args.apart, "left_out": left_out,
               "cases": entries, "targets": targets(entries)}
     json_path = args.json or os.path.join(peers.PLACE, "failover.json")
-    with open(json_path, "w") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
+    report.save(result, json_path)
     sys.stdout.write(report.failover_text(result, sys.stdout.isatty()))
     print("\nfigures: %s" % os.path.relpath(json_path))
     if any("invalid" in entry for entry in entries):

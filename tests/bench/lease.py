@@ -112,16 +112,8 @@ def main(words, progress):
         return 0
     os.makedirs(peers.PLACE, exist_ok=True)
     path = server.find(args.etcd)
-    ready, left_out = [], []
-    for peer in [peers.Coord()] + ([] if args.peers == "none" else [peers.Go()]):
-        progress.say("preparing %s" % peer.name, lasting=False)
-        try:
-            peer.prepare(args.refresh)
-            ready.append(peer)
-        except peers.Missing as error:
-            if peer.name == "coord":
-                raise
-            left_out.append({"peer": peer.name, "reason": str(error)})
+    contestants = [peers.Coord()] + ([] if args.peers == "none" else [peers.Go()])
+    ready, left_out = peers.prepare(contestants, args.refresh, progress)
     with server.Etcd(path, peers.PLACE, False) as etcd:
         version = etcd.version()
     began = datetime.datetime.now(datetime.timezone.utc)
@@ -133,9 +125,7 @@ def main(words, progress):
               "versions": {peer.name: peer.version for peer in ready}, "leases": args.leases, "ttl_s": args.ttl,
               "seconds": args.seconds, "left_out": left_out, "cases": [entry], "targets": goals}
     json_path = args.json or os.path.join(peers.PLACE, "lease.json")
-    with open(json_path, "w") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
+    report.save(result, json_path)
     for goal in goals:
         print("%-12s %-32s %s %s" % (goal["name"], goal["required"], goal["measured"],
                                      {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]))

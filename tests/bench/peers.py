@@ -379,3 +379,20 @@ class H2load(Peer):
 
 
 ALL = (Coord, H2load, Go, Rust, PythonEtcd3, Etcd3gw)
+
+
+def prepare(contestants, refresh, progress):
+    """Build everything. Returns those that take part, and why the others do not."""
+    ready, left_out = [], []
+    for peer in contestants:
+        progress.say("preparing %s" % peer.name, lasting=False)
+        try:
+            peer.prepare(refresh)
+            ready.append(peer)
+            progress.say("ready: %s %s" % (peer.name, peer.version))
+        except (Missing, OSError) as error:
+            if isinstance(peer, Coord):
+                raise
+            left_out.append({"peer": peer.name, "reason": str(error)})
+            progress.say("left out: %s: %s" % (peer.name, error))
+    return ready, left_out

@@ -1,5 +1,6 @@
 """What a run found, as text for a terminal and as a plot in SVG."""
 import fnmatch
+import json
 import os
 import platform
 from xml.sax.saxutils import escape
@@ -7,6 +8,12 @@ from xml.sax.saxutils import escape
 PEERS = ("h2load", "go", "rust", "python-etcd3", "etcd3gw")
 COLOURS = {"coord": "#1f6feb", "h2load": "#8b949e", "go": "#2da44e", "rust": "#bc4c00", "python-etcd3": "#bf8700",
            "etcd3gw": "#8250df"}
+
+
+def save(result, path):
+    with open(path, "w") as file:
+        json.dump(result, file, indent=1)
+        file.write("\n")
 
 
 def describe_machine():

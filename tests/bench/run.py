@@ -3,7 +3,6 @@
 how they are fair."""
 import argparse
 import datetime
-import json
 import os
 import signal
 import statistics
@@ -212,23 +211,6 @@ def measure_special(name, coord, start, quick):
 
 # ---- the whole ----------------------------------------------------------------------------------
 
-def prepare(contestants, refresh, progress):
-    """Build everything. Returns those that take part, and why the others do not."""
-    ready, left_out = [], []
-    for peer in contestants:
-        progress.say("preparing %s" % peer.name, lasting=False)
-        try:
-            peer.prepare(refresh)
-            ready.append(peer)
-            progress.say("ready: %s %s" % (peer.name, peer.version))
-        except (peers.Missing, OSError) as error:
-            if isinstance(peer, peers.Coord):
-                raise
-            left_out.append({"peer": peer.name, "reason": str(error)})
-            progress.say("left out: %s: %s" % (peer.name, error))
-    return ready, left_out
-
-
 def measure(args, ready, start, progress):
     entries = []
     names = [peer.name for peer in ready]
@@ -274,7 +256,7 @@ def main(words):
 
     def start(large_values):
         return server.Etcd(path, peers.PLACE, large_values)
-    ready, left_out = prepare(args.peers, args.refresh, progress)
+    ready, left_out = peers.prepare(args.peers, args.refresh, progress)
     with start(False) as etcd:
         version = etcd.version()
     progress.say("ready: etcd %s" % version)
@@ -288,9 +270,7 @@ def main(words):
               "quick": args.quick, "left_out": left_out, "cases": entries, "targets": cases.targets(valid)}
     json_path = args.json or os.path.join(peers.PLACE, "kv.json")
     svg_path = args.svg or os.path.join(peers.PLACE, "kv.svg")
-    with open(json_path, "w") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
+    report.save(result, json_path)
     drawn = report.svg(result)
     if drawn:
         with open(svg_path, "w") as file:

@@ -8,13 +8,6 @@
 #include "support/etcd.h"
 #include "support/peer.h"
 
-static coord_queue *open_queue(void) {
-  coord_queue *queue = NULL;
-  T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
-  T_FATAL(queue != NULL);
-  return queue;
-}
-
 static void log_to(coord_client *client, coord_queue *queue, uint64_t tag) {
   coord_error *err = NULL;
   T_OK(coord_client_log_to(client, queue, tag, &err), err);
@@ -64,7 +57,7 @@ static int count_lines(coord_queue *queue, uint64_t tag, const char *part, int *
 static void debug_tells_every_call_to_the_queue(void) {
   int lines;
   coord_client *client = t_client_with("log.level", "debug", NULL);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   log_to(client, queue, 42);
   for (int i = 0; i < 5; i++) T_TRUE(t_get_is(client, "absent", NULL));
   T_INT(count_lines(queue, 42, "get", &lines), 5);
@@ -78,7 +71,7 @@ static void quieter_levels_leave_calls_out(void) {
   for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
     int lines;
     coord_client *client = t_client_with("log.level", levels[i], NULL);
-    coord_queue *queue = open_queue();
+    coord_queue *queue = t_queue();
     log_to(client, queue, 1);
     T_TRUE(t_get_is(client, "absent", NULL));
     count_lines(queue, 1, "", &lines);
@@ -101,7 +94,7 @@ static void failing_endpoint_is_warned_of(void) {
   t_peer *down = t_peer_raw(&t_raw_refuses);
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(down), "connect.lazy", "true",
                                        "request.timeout.ms", "200", NULL);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   log_to(client, queue, 1);
   t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, NULL);
   T_TRUE(t_wait_until(has_warned, queue, 2000));
@@ -113,7 +106,7 @@ static void failing_endpoint_is_warned_of(void) {
 static void standard_error_is_the_default_and_comes_back(void) {
   char text[8192];
   int lines;
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   coord_client *client = t_client_with("log.level", "debug", NULL);
   begin_capture();
   T_TRUE(t_get_is(client, "first", NULL));
@@ -146,7 +139,7 @@ static void log_off_says_nothing(void) {
 static void queue_that_nobody_reads_keeps_the_newest_1024_lines(void) {
   int lines;
   coord_client *client = t_client_with("log.level", "debug", NULL);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   log_to(client, queue, 7);
   coord_op *op = coord_op_get("absent", 6);
   /* A result among the lines must stay, however many come after it. */
@@ -164,7 +157,7 @@ static void queue_that_nobody_reads_keeps_the_newest_1024_lines(void) {
 
 static void log_to_checks_its_arguments(void) {
   coord_error *err = NULL;
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   T_ERROR(coord_client_log_to(NULL, queue, 0, &err), COORD_INVALID, err, "client");
   coord_queue_free(queue);
 }
@@ -172,7 +165,7 @@ static void log_to_checks_its_arguments(void) {
 static void queue_and_client_of_a_log_may_go_in_any_order(void) {
   for (int order = 0; order < 2; order++) {
     coord_client *client = t_client_with("log.level", "debug", NULL);
-    coord_queue *queue = open_queue();
+    coord_queue *queue = t_queue();
     log_to(client, queue, 1);
     T_TRUE(t_get_is(client, "absent", NULL));
     if (order == 0) coord_queue_free(queue);

@@ -9,13 +9,6 @@ enum { TAG = 77, SOON_MS = 5000 };
 
 static coord_error *err;
 
-static coord_queue *open_queue(void) {
-  coord_queue *queue = NULL;
-  T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
-  T_FATAL(queue != NULL);
-  return queue;
-}
-
 static coord_client *lazy_client(const char *endpoints) {
   return t_client_with("endpoints", endpoints, "connect.lazy", "true", "request.timeout.ms", "300",
                        "log.level", "off", NULL);
@@ -55,7 +48,7 @@ static bool can_read(void *client) { return coord_get(client, "k", 1, NULL, NULL
 
 static void present_state_comes_first(void) {
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   states_to(client, queue);
   expect(queue, COORD_STATE_CONNECTED, t_etcd_endpoint(t_etcd(), 0), COORD_OK, "");
   T_TRUE(t_get_is(client, "absent", NULL));
@@ -70,7 +63,7 @@ static void unreachable_endpoint_is_told_once(void) {
   const char *up = t_etcd_endpoint(t_etcd(), 0);
   snprintf(list, sizeof list, "%s", t_peer_endpoint(down));
   coord_client *client = lazy_client(list);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   states_to(client, queue);
   for (int i = 0; i < 3; i++) {
     t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, NULL);
@@ -91,7 +84,7 @@ static void death_and_return_of_a_server_are_told(void) {
   t_cluster *cluster = t_etcd_start(NULL);
   const char *endpoint = t_etcd_endpoint(cluster, 0);
   coord_client *client = lazy_client(endpoint);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   states_to(client, queue);
   T_TRUE(t_get_is(client, "absent", NULL));
   expect(queue, COORD_STATE_CONNECTED, endpoint, COORD_OK, "");
@@ -110,7 +103,7 @@ static void death_and_return_of_a_server_are_told(void) {
 
 static void events_of_other_types_have_no_state(void) {
   coord_client *client = lazy_client(t_etcd_endpoint(t_etcd(), 0));
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   coord_op *op = coord_op_get("absent", 6);
   T_OK(coord_submit(client, op, 0, queue, 1, NULL, &err), err);
   coord_event *event = coord_queue_next(queue, SOON_MS);
@@ -140,8 +133,8 @@ static void another_queue_takes_over_and_none_ends_it(void) {
   coord_client *client = lazy_client(here);
   T_TRUE(t_get_is(client, "absent", NULL));
   snprintf(other, sizeof other, "localhost:%d", t_etcd_port(t_etcd(), 0));
-  coord_queue *first = open_queue();
-  coord_queue *second = open_queue();
+  coord_queue *first = t_queue();
+  coord_queue *second = t_queue();
   states_to(client, first);
   states_to(client, second);
   T_TRUE(t_wait_until(is_connected, first, SOON_MS));
@@ -163,7 +156,7 @@ static void another_queue_takes_over_and_none_ends_it(void) {
 static void queue_and_client_may_go_in_any_order(void) {
   for (int order = 0; order < 2; order++) {
     coord_client *client = t_client();
-    coord_queue *queue = open_queue();
+    coord_queue *queue = t_queue();
     states_to(client, queue);
     if (order == 0) coord_queue_free(queue);
     T_OK(coord_client_set_endpoints(client, "127.0.0.1:1", &err), err);
@@ -174,7 +167,7 @@ static void queue_and_client_may_go_in_any_order(void) {
 
 static void arguments_are_checked(void) {
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   T_ERROR(coord_client_states_to(NULL, queue, 0, &err), COORD_INVALID, err, "client");
   T_OK(coord_client_close(client, 0, &err), err);
   T_ERROR(coord_client_states_to(client, queue, 0, &err), COORD_CLOSED, err, "closed");

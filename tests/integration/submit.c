@@ -9,13 +9,6 @@
 
 static const t_rule never_answers[] = {{.never = true}};
 
-static coord_queue *open_queue(void) {
-  coord_queue *queue = NULL;
-  T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
-  T_FATAL(queue != NULL);
-  return queue;
-}
-
 static uint64_t submit(coord_client *client, coord_op *op, coord_queue *queue, uint64_t tag) {
   coord_error *err = NULL;
   uint64_t id = 0;
@@ -41,7 +34,7 @@ static void result_arrives_with_its_tag(void) {
   char key[t_key_size];
   char text[256];
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   t_put(client, t_key(key, "k"), "v");
   T_TRUE(submit(client, coord_op_get(key, strlen(key)), queue, UINT64_MAX) != 0);
   coord_event *event = expect_event(queue, UINT64_MAX, COORD_OK);
@@ -59,7 +52,7 @@ static void result_can_be_taken_out_of_its_event(void) {
   char key[t_key_size];
   char text[256];
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   t_put(client, t_key(key, "k"), "v");
   submit(client, coord_op_get(key, strlen(key)), queue, 1);
   coord_event *event = expect_event(queue, 1, COORD_OK);
@@ -76,7 +69,7 @@ static void result_can_be_taken_out_of_its_event(void) {
 
 static void failure_arrives_with_its_error(void) {
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   coord_op *op = coord_op_put("k", 1, "v", 1);
   T_CODE(coord_op_set(op, COORD_OP_LEASE, 987654321), COORD_OK);
   submit(client, op, queue, 4);
@@ -94,7 +87,7 @@ static void refused_submit_brings_no_event(void) {
   coord_error *err = NULL;
   uint64_t id = 55;
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   coord_op *op = coord_op_get("", 0);
   T_ERROR(coord_submit(client, op, 0, queue, 1, &id, &err), COORD_INVALID, err, "key");
   T_INT((long long)id, 55);
@@ -169,7 +162,7 @@ static void each_of_16000_calls_of_eight_threads_completes_once(void) {
   static bool seen[threads_count * calls_per_thread];
   pthread_t threads[threads_count];
   coord_client *client = t_client_with("request.timeout.ms", "60000", NULL);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   for (int i = 0; i < threads_count; i++) {
     loads[i] = (load){.client = client, .queue = queue, .thread = i};
     pthread_create(&threads[i], NULL, submit_all, &loads[i]);
@@ -198,7 +191,7 @@ static void each_of_16000_calls_of_eight_threads_completes_once(void) {
 }
 
 static void one_queue_serves_several_clients(void) {
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   coord_client *clients[3];
   bool seen[3] = {false};
   for (uint64_t i = 0; i < 3; i++) {
@@ -223,7 +216,7 @@ static bool was_reset(void *peer) { return t_peer_resets(peer) == 1; }
 static void cancelled_read_ends_at_once(void) {
   t_peer *peer = t_peer_grpc(never_answers, 1, NULL);
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   uint64_t id = submit(client, coord_op_get("k", 1), queue, 3);
   T_TRUE(t_peer_wait_calls(peer, "KV/Range", 1, 5000));
   int64_t start = t_now_ms();
@@ -243,7 +236,7 @@ static void cancelled_read_ends_at_once(void) {
 static void cancelled_write_may_have_been_applied(void) {
   t_peer *peer = t_peer_grpc(never_answers, 1, NULL);
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   uint64_t id = submit(client, coord_op_put("k", 1, "v", 1), queue, 3);
   T_TRUE(t_peer_wait_calls(peer, "KV/Put", 1, 5000));
   T_CODE(coord_cancel(client, id), COORD_OK);
@@ -259,7 +252,7 @@ static void call_that_was_never_sent_is_cancelled_without_doubt(void) {
   t_peer *down = t_peer_raw(&t_raw_refuses);
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(down), "connect.lazy", "true",
                                        "log.level", "off", NULL);
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   uint64_t id = submit(client, coord_op_put("k", 1, "v", 1), queue, 3);
   T_CODE(coord_cancel(client, id), COORD_OK);
   coord_event *event = expect_event(queue, 3, COORD_CANCELED);
@@ -272,7 +265,7 @@ static void call_that_was_never_sent_is_cancelled_without_doubt(void) {
 
 static void finished_call_is_left_alone_and_unknown_ids_are_refused(void) {
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   uint64_t id = submit(client, coord_op_get("absent", 6), queue, 1);
   coord_event_free(expect_event(queue, 1, COORD_OK));
   T_CODE(coord_cancel(client, id), COORD_OK);
@@ -287,7 +280,7 @@ static void finished_call_is_left_alone_and_unknown_ids_are_refused(void) {
 static void cancelling_in_a_race_gives_each_call_one_event(void) {
   int canceled = 0;
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   for (uint64_t i = 0; i < 1000; i++) {
     uint64_t id = submit(client, coord_op_get("absent", 6), queue, i);
     if (i % 3 == 0) T_CODE(coord_cancel(client, id), COORD_OK);
@@ -312,7 +305,7 @@ static void cancelling_in_a_race_gives_each_call_one_event(void) {
 static void queue_may_be_freed_while_calls_are_under_way(void) {
   char key[t_key_size];
   coord_client *client = t_client();
-  coord_queue *queue = open_queue();
+  coord_queue *queue = t_queue();
   t_key(key, "k");
   for (uint64_t i = 0; i < 500; i++) {
     submit(client, coord_op_put(key, strlen(key), "v", 1), queue, i);
@@ -330,7 +323,7 @@ static void queue_and_client_may_go_in_any_order(void) {
   t_peer *peer = t_peer_grpc(never_answers, 1, NULL);
   for (int order = 0; order < 2; order++) {
     coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
-    coord_queue *queue = open_queue();
+    coord_queue *queue = t_queue();
     for (uint64_t i = 0; i < 10; i++) submit(client, coord_op_get("k", 1), queue, i);
     if (order == 0) coord_queue_free(queue);
     coord_client_free(client);

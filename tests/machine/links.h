@@ -12,6 +12,7 @@
 #include "etcd/method.h"
 #include "etcd/request.h"
 #include "etcd/waiter.h"
+#include "machine/thread.h"
 #include "rpc/rpc.h"
 #include "support/t.h"
 
@@ -105,30 +106,9 @@ static const coord__wire fake_wire = {"fake", fake_open};
 
 /* ---- the rpc, and the thread it lives on ---- */
 
-static coord__loop *loop;
 static coord__log logger;
 static coord__rpc rpc;
 static char states[2000]; /* what was told of endpoints */
-
-typedef struct errand {
-  coord__job job;
-  coord__waiter waiter;
-  void (*run)(void *arg);
-  void *arg;
-} errand;
-
-static inline void run_errand(coord__job *job) {
-  errand *e = COORD__CONTAINER(job, errand, job);
-  e->run(e->arg);
-  coord__waiter_signal(&e->waiter);
-}
-
-static inline void on_loop(void (*run)(void *), void *arg) {
-  errand e = {.job.run = run_errand, .run = run, .arg = arg};
-  coord__waiter_init(&e.waiter, loop, 1);
-  coord__loop_post(loop, &e.job);
-  coord__waiter_wait(&e.waiter);
-}
 
 static void on_state(void *user, int state, const char *endpoint, coord_code code,
                      const char *why) {

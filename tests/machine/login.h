@@ -15,6 +15,7 @@
 #include "etcd/request.h"
 #include "etcd/subject.h"
 #include "etcd/waiter.h"
+#include "machine/thread.h"
 #include "support/t.h"
 
 /* ---- the wire: a link to each lane, and what is on them ---- */
@@ -150,31 +151,10 @@ static const coord__wire wire = {"fake", fake_open};
 
 /* ---- the rpc, and the thread it lives on ---- */
 
-static coord__loop *loop;
 static coord__log logger;
 static coord__rpc rpc;
 static coord__auth auth;
 static coord__stats stats;
-
-typedef struct errand {
-  coord__job job;
-  coord__waiter waiter;
-  void (*run)(void *arg);
-  void *arg;
-} errand;
-
-static inline void run_errand(coord__job *job) {
-  errand *e = COORD__CONTAINER(job, errand, job);
-  e->run(e->arg);
-  coord__waiter_signal(&e->waiter);
-}
-
-static inline void on_loop(void (*run)(void *), void *arg) {
-  errand e = {.job.run = run_errand, .run = run, .arg = arg};
-  coord__waiter_init(&e.waiter, loop, 1);
-  coord__loop_post(loop, &e.job);
-  coord__waiter_wait(&e.waiter);
-}
 
 static inline void init(void *timeout) {
   coord__rpc_config config = {.wire = &wire,

@@ -83,7 +83,7 @@ static void do_add(void *arg) {
   coord_op_free(get);
 }
 
-static void do_remove(void *s) { coord__watcher_remove(&watcher, s); }
+static void do_remove(void *s) { coord__watcher_remove(s); }
 static void do_park(void *s) { coord__watcher_park(&watcher, s); }
 static void do_unpark(void *s) { coord__watcher_unpark(&watcher, s); }
 

@@ -81,6 +81,14 @@ static void forked_child_draws_numbers_of_its_own(void) {
   close(ends[1]);
 }
 
+static void backoff_doubles_up_to_the_longest(void) {
+  static const int64_t pauses[] = {25, 50, 100, 200, 250, 250};
+  for (int i = 0; i < 6; i++) T_INT(coord__backoff(25, 250, i), pauses[i]);
+  T_INT(coord__backoff(25, 250, -1), 25);
+  T_INT(coord__backoff(25, 10, 0), 10);
+  T_INT(coord__backoff(1, INT64_MAX / 4, INT64_MAX), INT64_MAX / 4);
+}
+
 T_MAIN(T_CASE(numbers_do_not_repeat), T_CASE(every_bit_is_sometimes_set_and_sometimes_not),
        T_CASE(jitter_stays_in_its_range_and_uses_it), T_CASE(threads_draw_different_numbers),
-       T_CASE(forked_child_draws_numbers_of_its_own))
+       T_CASE(forked_child_draws_numbers_of_its_own), T_CASE(backoff_doubles_up_to_the_longest))

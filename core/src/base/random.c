@@ -29,3 +29,9 @@ uint64_t coord__random(void) {
 int64_t coord__jitter(int64_t base) {
   return base / 2 + (int64_t)(coord__random() % (uint64_t)base);
 }
+
+int64_t coord__backoff(int64_t first, int64_t longest, int64_t doublings) {
+  int64_t pause = first;
+  for (int64_t i = 0; i < doublings && pause < longest; i++) pause *= 2;
+  return pause < longest ? pause : longest;
+}

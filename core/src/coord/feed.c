@@ -71,9 +71,8 @@ static bool send_request(coord__feed *f, request what, const coord__watch *watch
 static int64_t pause_ns(const coord__feed *f) {
   const coord__retry *retry = &f->watcher->rpc->config.retry;
   if (f->failures <= 1) return 0;
-  int64_t ns = retry->initial_delay_ns;
-  for (int i = 2; i < f->failures && ns < retry->max_delay_ns; i++) ns *= 2;
-  return coord__jitter(ns < retry->max_delay_ns ? ns : retry->max_delay_ns);
+  return coord__jitter(
+      coord__backoff(retry->initial_delay_ns, retry->max_delay_ns, f->failures - 2));
 }
 
 static void retry_later(coord__feed *f) {

@@ -162,9 +162,7 @@ static void ask_again(coord__keeper *k) {
 }
 
 static void pause_stream(coord__keeper *k, int64_t now) {
-  int64_t ns = FIRST_PAUSE_NS;
-  for (unsigned i = 2; i < k->failures && ns < LONGEST_PAUSE_NS; i++) ns *= 2;
-  if (ns > LONGEST_PAUSE_NS) ns = LONGEST_PAUSE_NS;
+  int64_t ns = coord__backoff(FIRST_PAUSE_NS, LONGEST_PAUSE_NS, (int64_t)k->failures - 2);
   k->state = COORD__KEEPER_PAUSE;
   k->since_ns = k->failures > 1 ? now + coord__jitter(ns) : now;
 }

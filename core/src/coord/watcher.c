@@ -14,19 +14,19 @@ void coord__watcher_init(coord__watcher *watcher, coord__rpc *rpc,
   coord__list_init(&watcher->parked);
 }
 
-static void end_one(coord__watcher *watcher, coord__list *node, coord_code code, const char *why) {
+static void end_one(coord__list *node, coord_code code, const char *why) {
   coord__subscription *s = COORD__CONTAINER(node, coord__subscription, link);
   coord_error *err = NULL;
-  coord__watcher_remove(watcher, s);
+  coord__watcher_remove(s);
   coord__fail(&err, code, "watch: %s", why);
   s->subscriber->ended(s, code, err, 0);
 }
 
 void coord__watcher_end(coord__watcher *watcher, coord_code code, const char *why) {
-  while (!coord__list_empty(&watcher->parked)) end_one(watcher, watcher->parked.next, code, why);
+  while (!coord__list_empty(&watcher->parked)) end_one(watcher->parked.next, code, why);
   while (!coord__list_empty(&watcher->feeds)) {
     coord__feed *feed = COORD__CONTAINER(watcher->feeds.next, coord__feed, link);
-    end_one(watcher, coord__list_empty(&feed->todo) ? feed->subs.next : feed->todo.next, code, why);
+    end_one(coord__list_empty(&feed->todo) ? feed->subs.next : feed->todo.next, code, why);
   }
 }
 
@@ -51,8 +51,7 @@ bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s) {
   return true;
 }
 
-void coord__watcher_remove(coord__watcher *watcher, coord__subscription *s) {
-  (void)watcher;
+void coord__watcher_remove(coord__subscription *s) {
   if (s->state == COORD__SUBSCRIPTION_NEW) return;
   coord__feed *feed = s->feed;
   if (feed == NULL) {
@@ -66,14 +65,14 @@ void coord__watcher_remove(coord__watcher *watcher, coord__subscription *s) {
 }
 
 void coord__watcher_park(coord__watcher *watcher, coord__subscription *s) {
-  coord__watcher_remove(watcher, s);
+  coord__watcher_remove(s);
   s->state = COORD__SUBSCRIPTION_PARKED;
   coord__list_append(&watcher->parked, &s->link);
 }
 
 void coord__watcher_unpark(coord__watcher *watcher, coord__subscription *s) {
   if (s->state != COORD__SUBSCRIPTION_PARKED) return;
-  coord__watcher_remove(watcher, s);
+  coord__watcher_remove(s);
   if (coord__watcher_add(watcher, s)) return;
   coord_error *err = NULL;
   s->subscriber->ended(s, coord__no_memory(&err), err, 0);

@@ -66,7 +66,7 @@ void coord__watcher_free(coord__watcher *watcher);
 /* False: memory is out. */
 bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s);
 /* Nothing is told of it any more. In any state. */
-void coord__watcher_remove(coord__watcher *watcher, coord__subscription *s);
+void coord__watcher_remove(coord__subscription *s);
 /* Give it up on its stream, and go on from there later. */
 void coord__watcher_park(coord__watcher *watcher, coord__subscription *s);
 void coord__watcher_unpark(coord__watcher *watcher, coord__subscription *s);

@@ -136,9 +136,7 @@ static void fail(coord__auth *a, coord_code code, coord_error *err) {
   } else if (!coord__rpc_holds(a->rpc)) {
     enter(a, COORD__AUTH_OUT);
   } else {
-    int64_t pause = FIRST_PAUSE_MS;
-    for (int i = 0; i < a->failures && pause < LONGEST_PAUSE_MS; i++) pause *= 2;
-    a->failures++;
+    int64_t pause = coord__backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, a->failures++);
     enter(a, COORD__AUTH_PAUSE);
     arm(a, coord__jitter(pause * COORD__NS_PER_MS));
   }

@@ -3,10 +3,10 @@
  * when nothing needs them. A body is sent once and never again: whether a request may be repeated is
  * not for this layer to know. I/O thread only; never blocks it.
  *
- * Libcurl only dials here, as for all connections (net/dial.h). Its own HTTP takes several times the
- * processor time, repeats a write by itself on a connection that has rested, does not say what of a
- * request can have reached the server, and has other words for the faults of TLS and proxies; and
- * none of its versions from 7.88 on can be given a connection that is made already.
+ * Libcurl only dials here, as for all connections (net/dial.h). Its own HTTP repeats a write by itself
+ * on a connection that has rested, does not say what of a request can have reached the server, and has
+ * other words for the faults of TLS and proxies; and 7.88.1, tried, connects anew where it is given a
+ * connection that is made already.
  */
 #ifndef COORD_NET_HTTP_H
 #define COORD_NET_HTTP_H

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "rpc/rpc.h"
 
-static coord__channel *channel_of(coord__call *call) {
+static coord__channel *channel_of(const coord__call *call) {
   return &call->rpc->channels[COORD__LANE_CALLS];
 }
 
@@ -43,11 +43,18 @@ static void describe(const coord__call *call, coord_code code, char out[256]) {
                              call->request.len - COORD__FRAME_HEADROOM, out, 256);
 }
 
+/* The deadline has passed, by whichever clock: a token that the server does not know may be why. */
+static void doubt_login(const coord__call *call) {
+  coord__identity *identity = call->rpc->config.identity;
+  if (identity != NULL && call->carrier != NULL) identity->unanswered(identity, call->login);
+}
+
 /* Fill in the error and finish. `outcome` is what the server has said, NULL for nothing. */
 static void fail(coord__call *call, coord_code code, uint32_t flags, const char *why,
                  const coord__outcome *outcome) {
   char about[256] = "";
   if (outcome != NULL) describe(call, code, about);
+  if (code == COORD_TIMEOUT) doubt_login(call);
   coord__fail(&call->error, code, "%s%s: %s", call->method->name, about, why);
   if (call->error != NULL) {
     call->error->flags = flags;
@@ -69,12 +76,6 @@ void coord__call_end(coord__call *call, coord_code code, const char *why) {
        NULL);
 }
 
-/* The deadline has passed, by whichever clock: a token that the server does not know may be why. */
-static void doubt_login(const coord__call *call) {
-  coord__identity *identity = call->rpc->config.identity;
-  if (identity != NULL && call->carrier != NULL) identity->unanswered(identity, call->login);
-}
-
 static void on_deadline(coord__call *call) {
   const coord__channel *ch = channel_of(call);
   if (call->held) {
@@ -84,7 +85,6 @@ static void on_deadline(coord__call *call) {
     coord__call_end(call, COORD_TIMEOUT, why);
     return;
   }
-  doubt_login(call);
   bool reached = call->carrier != NULL || coord__channel_is_ready(ch);
   if (reached || ch->last_why[0] == '\0') {
     coord__call_end(call, COORD_TIMEOUT, "the deadline passed before the answer came");
@@ -124,7 +124,7 @@ static int64_t next_pause_ns(const coord__call *call) {
   const coord__rpc *rpc = call->rpc;
   const coord__retry *retry = &rpc->config.retry;
   if (call->carrier->retiring) return 0; /* connecting takes its own pauses */
-  bool others = coord__channel_has_other(channel_of((coord__call *)call), call->endpoint);
+  bool others = coord__channel_has_other(channel_of(call), call->endpoint);
   if (others && (size_t)call->tries + 1 < rpc->target_count) return 0;
   double ns = (double)retry->initial_delay_ns;
   for (int i = 0; i < call->pauses && ns < (double)retry->max_delay_ns; i++) {
@@ -220,7 +220,6 @@ static void answered(coord__call *call, const coord__outcome *outcome, coord__bu
     retry(call, pause_ns);
     return;
   }
-  if (code == COORD_TIMEOUT) doubt_login(call);
   /* The server has answered: whether it may have been applied is in its answer. */
   call->sent = false;
   fail(call, code, flags, outcome->message, outcome);
@@ -245,7 +244,6 @@ static void on_done(coord__attempt *attempt, const coord__outcome *outcome, coor
     retry(call, pause_ns);
     return;
   }
-  if (outcome->code == COORD_TIMEOUT) doubt_login(call);
   bool retriable = outcome->code == COORD_UNAVAILABLE || outcome->code == COORD_TIMEOUT;
   fail(call, outcome->code, retriable ? COORD_RETRIABLE : 0, outcome->message, outcome);
 }

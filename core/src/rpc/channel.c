@@ -59,9 +59,7 @@ static void retire(coord__carrier *c) {
 }
 
 static void hold_off(coord__path *path) {
-  int64_t ms = FIRST_PAUSE_MS;
-  for (size_t i = 1; i < path->failures && ms < LONGEST_PAUSE_MS; i++) ms *= 2;
-  if (ms > LONGEST_PAUSE_MS) ms = LONGEST_PAUSE_MS;
+  int64_t ms = coord__backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, (int64_t)path->failures - 1);
   path->not_before_ns =
       coord__loop_now_ns(path->channel->rpc->loop) + coord__jitter(ms * COORD__NS_PER_MS);
 }
@@ -229,7 +227,7 @@ static void on_stall(coord__timer *timer) {
   const coord__call *oldest = COORD__CONTAINER(c->calls.next, coord__call, link);
   int64_t now = coord__clock_ns();
   int64_t limit = patience_ns(rpc, oldest);
-  int64_t heard = c->wire->ops->heard != NULL ? c->wire->ops->heard(c->wire) : 0;
+  int64_t heard = c->wire->ops->heard(c->wire);
   int64_t since = heard > oldest->sent_ns ? heard : oldest->sent_ns;
   if (now < since + limit) {
     coord__timer_set(rpc->loop, timer, since + limit);

@@ -186,8 +186,8 @@ bool coord__rpc_holds(const coord__rpc *rpc);
 
 /* ---- between channel.c, target.c, call.c and stream.c ---- */
 
-/* How often a token may be refused before that is the answer; each so many a next endpoint is tried.
- */
+/* How often a token may be refused before that is the answer. A call is tried elsewhere each time, a
+ * stream takes the next endpoint each so many times. */
 enum { COORD__REFUSALS_MAX = 50, COORD__REFUSALS_TO_AVOID = 8 };
 
 bool coord__call_try(coord__call *call, coord__carrier *carrier);

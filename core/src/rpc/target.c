@@ -36,9 +36,7 @@ static void cancel_probe(coord__target *t) {
 }
 
 static void probe_later(coord__target *t) {
-  int64_t ms = FIRST_PROBE_MS;
-  for (int i = 1; i < t->strikes && ms < LAST_PROBE_MS; i++) ms *= 2;
-  if (ms > LAST_PROBE_MS) ms = LAST_PROBE_MS;
+  int64_t ms = coord__backoff(FIRST_PROBE_MS, LAST_PROBE_MS, t->strikes - 1);
   coord__timer_set(t->rpc->loop, &t->timer,
                    coord__loop_now_ns(t->rpc->loop) + coord__jitter(ms * COORD__NS_PER_MS));
 }
@@ -101,7 +99,6 @@ static void on_probed(coord__attempt *attempt, const coord__outcome *outcome, co
 void coord__target_eject(coord__target *t, coord_code code, const char *why) {
   coord__rpc *rpc = t->rpc;
   if (t->ejected || rpc->closed || rpc->target_count < 2) return;
-  if (rpc->config.probe.method == NULL) return;
   int64_t now = coord__loop_now_ns(rpc->loop);
   if (now - t->restored_ns > CALM_MS * COORD__NS_PER_MS) t->strikes = 0;
   t->ejected = true;
@@ -120,7 +117,6 @@ void coord__target_served(coord__target *t) {
   t->restored_ns = coord__loop_now_ns(t->rpc->loop);
   coord__log_at(t->rpc->log, COORD_LOG_INFO, "%s: gets calls again", t->endpoint->name);
   coord__rpc_state(t->rpc, COORD_STATE_RESTORED, t->endpoint->name, COORD_OK, "it answers again");
-  coord__channel_pump(&t->rpc->channels[COORD__LANE_CALLS]);
 }
 
 void coord__target_linked(coord__target *t) {

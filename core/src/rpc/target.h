@@ -27,7 +27,7 @@ enum { COORD__PROBE_MAX = 32 };
 
 /* What to ask an ejected endpoint: any answer but "unavailable" is good. */
 typedef struct coord__probe {
-  const coord__method *method; /* NULL: endpoints are not ejected */
+  const coord__method *method;
   uint8_t message[COORD__PROBE_MAX];
   size_t len;
 } coord__probe;
