@@ -39,6 +39,17 @@ class Node(server.Etcd):
         answer = self._post("maintenance/status", {})
         return answer["header"]["member_id"], answer.get("leader")
 
+    def watchers(self):
+        """How many watches are on it."""
+        connection = http.client.HTTPConnection(self.endpoint, timeout=30)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return sum(int(float(line.split()[1])) for line in text.splitlines()
+                   if line.startswith("etcd_debugging_mvcc_watcher_total"))
+
     def stop(self):
         if self.process:
             self.process.kill()  # also when it is stopped; a cluster that ends has no use for an orderly end
@@ -94,6 +105,26 @@ class Cluster:
         if len(leaders) != 1:
             return None
         return next((node for node, (member, leader) in zip(self.nodes, found) if member == leader), None)
+
+    def lead(self, node):
+        """Make this one the leader."""
+        leader = self.leader()
+        if leader is node:
+            return
+        if leader is not None:
+            leader._post("maintenance/transfer-leadership", {"targetID": node.status()[0]})
+        deadline = time.monotonic() + server.START_SECONDS
+        while self.leader() is not node:
+            if time.monotonic() > deadline:
+                raise server.ServerError("the leader did not change")
+            time.sleep(0.05)
+
+    def watched(self):
+        """The node that the only client's watches are on."""
+        found = [node for node in self.nodes if node.watchers() > 0]
+        if len(found) != 1:
+            raise server.ServerError("%d nodes have watches instead of one" % len(found))
+        return found[0]
 
     def hurt(self, node, how):
         """SIGKILL or SIGSTOP."""

@@ -1,4 +1,4 @@
-"""10,000 leases kept alive by one client, beside Go's clientv3. README.md says more."""
+"""10,000 leases kept alive by one client, beside Go's clientv3 and the Rust crate. README.md says more."""
 import argparse
 import datetime
 import json
@@ -16,10 +16,10 @@ CPU_PERCENT = 10
 HELP = """\
 One client makes 10,000 leases with a TTL of 10 s and keeps them alive for 5 minutes on one etcd. Measured: leases that
 were lost, by the client's word and by the server's count at the end, and the CPU time of the client in percent of one
-core. Go's clientv3 does the same on an etcd of its own, afterwards.
+core. Go's clientv3 and the Rust crate etcd-client do the same on etcds of their own, afterwards.
 
 examples:
-  ./dev bench lease                          about 10 minutes
+  ./dev bench lease                          about 16 minutes
   ./dev bench lease --quick                  30 s each
   ./dev bench lease --seconds 60 --peers none
 
@@ -36,7 +36,7 @@ def arguments(words):
     parser.add_argument("--ttl", type=int, default=10, metavar="S", help="of each lease, 2 to 3600 (default 10)")
     parser.add_argument("--seconds", type=int, metavar="S", help="how long they are kept, 1 to 86400 (default 300)")
     parser.add_argument("--quick", action="store_true", help="keep them for 30 s")
-    parser.add_argument("--peers", metavar="go", help="go, or none: ours alone")
+    parser.add_argument("--peers", metavar="A,B", help="only these of go, rust; none: ours alone")
     parser.add_argument("--etcd", metavar="PATH", help="the etcd to run (default: $COORD_TEST_ETCD, or etcd on PATH)")
     parser.add_argument("--list", action="store_true", help="list the cases and end")
     parser.add_argument("--refresh", action="store_true", help="build the peer again, with its newest release")
@@ -46,8 +46,12 @@ def arguments(words):
     for name, least, most in (("leases", 1, 1000000), ("ttl", 2, 3600), ("seconds", 1, 86400)):
         if not least <= getattr(args, name) <= most:
             parser.error("--%s is %d; it must be %d to %d" % (name, getattr(args, name), least, most))
-    if args.peers not in (None, "go", "none"):
-        parser.error('--peers is "%s"; it must be go or none' % args.peers)
+    known = {"go": peers.Go, "rust": peers.Rust}
+    chosen = [name.strip() for name in args.peers.split(",")] if args.peers else list(known)
+    for name in chosen if chosen != ["none"] else []:
+        if name not in known:
+            parser.error('--peers names "%s"; there are %s, or none' % (name, ", ".join(known)))
+    args.contestants = [peers.Coord()] + [known[name]() for name in known if name in chosen]
     if args.json and not os.path.isdir(os.path.dirname(os.path.abspath(args.json))):
         parser.error('"%s": there is no such directory' % args.json)
     return args
@@ -112,8 +116,7 @@ def main(words, progress):
         return 0
     os.makedirs(peers.PLACE, exist_ok=True)
     path = server.find(args.etcd)
-    contestants = [peers.Coord()] + ([] if args.peers == "none" else [peers.Go()])
-    ready, left_out = peers.prepare(contestants, args.refresh, progress)
+    ready, left_out = peers.prepare(args.contestants, args.refresh, progress)
     with server.Etcd(path, peers.PLACE, False) as etcd:
         version = etcd.version()
     began = datetime.datetime.now(datetime.timezone.utc)

@@ -162,14 +162,17 @@ class Coord(Peer):
         self.program = self.compile("kv")
         self.failover = self.compile("failover")
         self.lease = self.compile("lease")
+        self.watch = self.compile("watch")
+        self.writer = self.compile("writer")
+        self.player = self.compile("player", "-lnghttp2")
         self.version = os.path.basename(self.library).partition(".so.")[2]
 
-    def compile(self, name):
+    def compile(self, name, *libraries):
         program = os.path.join(os.path.dirname(self.directory), "bench-" + name)
         compiler = shlex.split(os.environ.get("CC", "")) or [need("cc", "package gcc")]
         build([*compiler, "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", os.path.join(HERE, name + ".c"),
-               "-I", os.path.join(ROOT, "core", "include"), "-L", self.directory, "-lcoord", "-pthread",
-               "-Wl,-rpath," + self.directory, "-o", program])
+               "-I", os.path.join(ROOT, "core", "include"), "-L", self.directory, "-lcoord", *libraries,
+               "-pthread", "-Wl,-rpath," + self.directory, "-o", program])
         return program
 
     def mode(self, case):
@@ -203,11 +206,13 @@ class Go(Peer):
         source = os.path.join(HERE, "peers", "go")
         directory = os.path.join(PLACE, "go")
         stamp = fingerprint(*(os.path.join(source, *path) for path in (["main.go"], ["failover", "main.go"],
-                                                                       ["lease", "main.go"], ["go.mod"])))
+                                                                       ["lease", "main.go"], ["watch", "main.go"],
+                                                                       ["go.mod"])))
         programs = os.path.join(directory, "bin")
         self.program = os.path.join(programs, "peer")
         self.failover = os.path.join(programs, "failover")
         self.lease = os.path.join(programs, "lease")
+        self.watch = os.path.join(programs, "watch")
         if refresh or not stamped(directory, stamp, self.program):
             shutil.rmtree(directory, ignore_errors=True)
             shutil.copytree(source, directory)
@@ -232,8 +237,13 @@ class Rust(Peer):
         cargo = need("cargo", "package cargo or https://rustup.rs")
         source = os.path.join(HERE, "peers", "rust")
         directory = os.path.join(PLACE, "rust")
-        stamp = fingerprint(os.path.join(source, "Cargo.toml"), os.path.join(source, "src", "main.rs"))
-        self.program = os.path.join(directory, "target", "release", "bench-peer")
+        stamp = fingerprint(*(os.path.join(source, *path) for path in (["Cargo.toml"], ["src", "main.rs"],
+                                                                       ["src", "bin", "lease.rs"],
+                                                                       ["src", "bin", "watch.rs"])))
+        programs = os.path.join(directory, "target", "release")
+        self.program = os.path.join(programs, "bench-peer")
+        self.lease = os.path.join(programs, "lease")
+        self.watch = os.path.join(programs, "watch")
         if refresh or not stamped(directory, stamp, self.program):
             shutil.rmtree(directory, ignore_errors=True)
             shutil.copytree(source, directory)

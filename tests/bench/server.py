@@ -136,6 +136,9 @@ class Etcd:
         answer = self._post("kv/range", {"key": self._text(key.encode()), "keys_only": True})
         return int(answer["kvs"][0]["version"]) if answer.get("kvs") else 0
 
+    def revision(self):
+        return int(self._post("kv/range", {"key": self._text(b"bench/ready"), "keys_only": True})["header"]["revision"])
+
     def leases(self):
         """How many leases there are."""
         return len(self._post("lease/leases", {}).get("leases", []))
