@@ -13,7 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 256, LINE_BYTES = 256, KEY_BYTES = 96, WAIT_MS = 60000, WARM_PUTS = 200 };
+enum {
+  EVENTS_AT_ONCE = 256,
+  LINE_BYTES = 256,
+  KEY_BYTES = 96,
+  WAIT_MS = 60000,
+  WARM_PUTS = 200,
+  OPENED_AT_ONCE = 16
+};
 
 /* What one watch has seen. */
 typedef struct {
@@ -31,6 +38,7 @@ static struct {
   size_t events; /* of all watches together */
   size_t keys;   /* 0: watch number i has the key number i; else each has all of so many */
   int lazy;
+  size_t interrupted; /* watches that had to begin again; nothing is left out then */
   coord_client *client;
   coord_queue *queue;
   seen *of;
@@ -144,8 +152,14 @@ static size_t account(coord_event *event, int32_t type) {
   size_t count = coord_event_count(event);
   size_t watch = (size_t)coord_event_tag(event);
   int32_t is = coord_event_type(event);
+  if (is == COORD_EVENT_RESYNC && coord_event_code(event) != COORD_OK) {
+    coord_event_free(event);
+    run.interrupted++;
+    return 0;
+  }
   if (coord_event_code(event) != COORD_OK) {
-    fail("watch %zu: %s", watch, coord_error_message(coord_event_error(event)));
+    fail("watch %zu: %s: %s", watch, coord_code_name(coord_event_code(event)),
+         coord_error_message(coord_event_error(event)));
   }
   for (size_t i = 0; i < count; i++) {
     coord_kv kv;
@@ -157,10 +171,11 @@ static size_t account(coord_event *event, int32_t type) {
   return type == COORD_EVENT_CHANGES ? count : 1;
 }
 
-/* Takes events until so many of this type have come. */
-static void take(size_t wanted, int32_t type) {
+/* Takes events until so many of this type have come, or more. */
+static size_t take(size_t wanted, int32_t type) {
   coord_event *events[EVENTS_AT_ONCE];
-  for (size_t done = 0; done < wanted;) {
+  size_t done = 0;
+  while (done < wanted) {
     size_t got = coord_queue_drain(run.queue, events, EVENTS_AT_ONCE);
     if (got == 0) {
       events[0] = coord_queue_next(run.queue, WAIT_MS);
@@ -169,6 +184,7 @@ static void take(size_t wanted, int32_t type) {
     }
     for (size_t i = 0; i < got; i++) done += account(events[i], type);
   }
+  return done;
 }
 
 static void free_watches(void) {
@@ -187,8 +203,10 @@ static void wait_for_go(void) {
 static void print_rate(uint64_t start, double cpu) {
   double seconds = seconds_since(start);
   cpu = cpu_us() - cpu;
-  printf("{\"events\": %zu, \"seconds\": %.4f, \"events_per_s\": %.1f, \"client_cpu_us\": %.4f}\n",
-         run.events, seconds, (double)run.events / seconds, cpu / (double)run.events);
+  printf(
+      "{\"events\": %zu, \"seconds\": %.4f, \"events_per_s\": %.1f, \"client_cpu_us\": %.4f, "
+      "\"interrupted\": %zu}\n",
+      run.events, seconds, (double)run.events / seconds, cpu / (double)run.events, run.interrupted);
 }
 
 static void live(void) {
@@ -232,14 +250,15 @@ static void many(void) {
   free_watches();
   printf(
       "{\"watches\": %zu, \"open_s\": %.3f, \"close_s\": %.3f, \"bytes_per_watch\": %.0f, "
-      "\"threads\": %ld}\n",
-      run.watches, open_s, seconds_since(start), bytes, threads);
+      "\"threads\": %ld, \"interrupted\": %zu}\n",
+      run.watches, open_s, seconds_since(start), bytes, threads, run.interrupted);
 }
 
 /* One watch for each client. */
 static void clients(void) {
   coord_client **all = need(calloc(run.watches, sizeof *all));
   struct rlimit files;
+  size_t stand = 0;
   wait_for_go();
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
@@ -249,8 +268,9 @@ static void clients(void) {
   for (size_t i = 0; i < run.watches; i++) {
     all[i] = open_client();
     open_watch(all[i], i);
+    if (i - stand >= OPENED_AT_ONCE) stand += take(1, COORD_EVENT_RESYNC);
   }
-  take(run.watches, COORD_EVENT_RESYNC);
+  take(run.watches - stand, COORD_EVENT_RESYNC);
   double open_s = seconds_since(start);
   double bytes = (resident_bytes() - before) / (double)run.watches;
   long threads = status_of("Threads");
@@ -259,8 +279,8 @@ static void clients(void) {
   for (size_t i = 0; i < run.watches; i++) coord_client_free(all[i]);
   printf(
       "{\"clients\": %zu, \"open_s\": %.3f, \"close_s\": %.3f, \"bytes_per_client\": %.0f, "
-      "\"threads\": %ld}\n",
-      run.watches, open_s, seconds_since(start), bytes, threads);
+      "\"threads\": %ld, \"interrupted\": %zu}\n",
+      run.watches, open_s, seconds_since(start), bytes, threads, run.interrupted);
   free(all);
 }
 

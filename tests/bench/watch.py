@@ -230,7 +230,7 @@ def takes_part(peer, name):
     """The Rust crate does not open a watch again, and knows no connections but one."""
     if peer.name == "coord":
         return True
-    return name != "client.many.calls" and not (peer.name == "rust" and name == "watch.stall")
+    return name != "client.many.calls" and not (peer.name == "rust" and name in ("watch.stall", "watch.live.player"))
 
 
 def order(contestants, number):

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void delete_key(coord_client *client, const char *key) {
@@ -163,6 +164,39 @@ static void changes_of_a_transaction_are_not_divided(void) {
   coord_watch_free(watch);
   coord_queue_free(queue);
   coord_client_free(client);
+}
+
+static void past_that_is_too_large_for_one_answer_comes_in_parts(void) {
+  enum { PUTS = 60, SIZE = 100000 };
+  char prefix[t_key_size];
+  char *value = calloc(1, SIZE + 1);
+  T_FATAL(value != NULL);
+  coord_client *client = t_client_with("response.max.bytes", "3000000", NULL);
+  coord_queue *queue = t_queue();
+  t_key(prefix, "");
+  memset(value, 'x', SIZE);
+  int64_t first = put_at(client, prefix, "k", value);
+  for (int i = 1; i < PUTS; i++) put_at(client, prefix, "k", value);
+  coord_watch *watch = t_watch(client, prefix, first, queue, 1, -1);
+  int64_t revision = t_stands(queue, 1, COORD_OK);
+  for (int count = 0; count < PUTS;) {
+    coord_event *event = t_event(queue, COORD_EVENT_CHANGES, 1);
+    T_FATAL(event != NULL);
+    for (size_t i = 0; i < coord_event_count(event); i++, count++) {
+      coord_kv kv;
+      T_CODE(coord_event_change(event, i, NULL, &kv, NULL), COORD_OK);
+      T_INT(kv.version, count + 1);
+      T_INT(kv.value_len, SIZE);
+      T_TRUE(kv.mod_revision > revision);
+      revision = kv.mod_revision;
+    }
+    coord_event_free(event);
+  }
+  t_silent(queue);
+  coord_watch_free(watch);
+  coord_queue_free(queue);
+  coord_client_free(client);
+  free(value);
 }
 
 static void compacted_start_ends_the_watch(void) {
@@ -491,6 +525,7 @@ static void threads_open_and_close_under_load(void) {
 T_MAIN(T_CASE(puts_and_deletes_arrive_in_order), T_CASE(one_key_and_no_other),
        T_CASE(past_is_told_from_the_start_revision_on), T_CASE(future_is_not_told_before_it_comes),
        T_CASE(filters_and_values_before), T_CASE(changes_of_a_transaction_are_not_divided),
+       T_CASE(past_that_is_too_large_for_one_answer_comes_in_parts),
        T_CASE(compacted_start_ends_the_watch), T_CASE(wrong_arguments_are_refused),
        T_CASE(namespace_is_put_on_and_taken_off), T_CASE(many_watches_on_few_streams),
        T_CASE(end_of_the_client_ends_its_watches), T_CASE(handles_go_in_any_order),

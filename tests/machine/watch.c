@@ -390,7 +390,8 @@ static void request_asks_for_what_the_op_says(void) {
   T_INT(create->range_end.len, 0);
   T_INT(create->start_revision, 77);
   T_INT(create->watch_id, 5);
-  T_TRUE(create->prev_kv && create->fragment && create->progress_notify);
+  T_TRUE(create->prev_kv && create->progress_notify);
+  T_TRUE(!create->fragment); /* until an answer was too large, see feed.c */
   T_INT(create->n_filters, 1);
   T_INT(create->filters[0], ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NODELETE);
   etcdserverpb__watch_request__free_unpacked(request, NULL);

@@ -161,7 +161,8 @@ static void do_say(void *arg) {
 
 static void say(words w) { on_loop(do_say, &w); }
 
-/* The requests sent since the last look, as "create:3@5 cancel:3 progress". */
+/* The requests sent since the last look, as "create:3@5 cancel:3 progress"; "create:3@5/f": in
+ * fragments. */
 static void do_look_sent(void *arg) {
   char *text = arg;
   size_t used = 0;
@@ -172,9 +173,10 @@ static void do_look_sent(void *arg) {
     if (!T_TRUE(r != NULL)) continue;
     const char *space = used > 0 ? " " : "";
     if (r->request_union_case == ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST) {
-      used += (size_t)snprintf(text + used, 512 - used, "%screate:%lld@%lld", space,
+      used += (size_t)snprintf(text + used, 512 - used, "%screate:%lld@%lld%s", space,
                                (long long)r->create_request->watch_id,
-                               (long long)r->create_request->start_revision);
+                               (long long)r->create_request->start_revision,
+                               r->create_request->fragment ? "/f" : "");
     } else if (r->request_union_case == ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST) {
       used += (size_t)snprintf(text + used, 512 - used, "%scancel:%lld", space,
                                (long long)r->cancel_request->watch_id);
@@ -357,6 +359,53 @@ static void refused_for_good_ends_all(void) {
   end_watching(2);
 }
 
+static void too_large_an_answer_is_asked_for_in_fragments(void) {
+  const char *too_large = "grpc: received message larger than max (9 vs. 8)";
+  two_stand(1, 2);
+  answer("watch", 8, too_large);
+  arrives("watch", 1, "-");
+  sends("create:1@9/f create:2@5/f");
+  say((words){.id = 1, .revision = 9, .created = true});
+  say((words){.id = 2, .revision = 9, .created = true});
+  say((words){.id = 2, .revision = 9, .event = 6});
+  told(1, "stands@4 1@6");
+  add(2, 3); /* that of a new one may be in one piece, and be the one that is too large */
+  sends("create:3@3");
+  answer("watch", 8, too_large);
+  arrives("watch", 1, "-");
+  sends("create:1@9/f create:2@7/f create:3@3/f");
+  answer("watch", 14, "etcdserver: server stopped");
+  arrives("watch", 1, "-");
+  sends("create:1@9 create:2@7 create:3@3");
+  answer("watch", 8, too_large);
+  arrives("watch", 1, "-");
+  sends("create:1@9/f create:2@7/f create:3@3/f");
+  answer("watch", 8, too_large);
+  told(0, "stands@8 TOO_LARGE");
+  told(1, "stands@4 1@6 TOO_LARGE");
+  told(2, "TOO_LARGE");
+  end_watching(3);
+}
+
+static void do_hear(void *unused) {
+  (void)unused;
+  view v = {.method = "watch"};
+  look(&v);
+  if (T_TRUE(v.count > 0)) on_link[v.at].stream->heard_ns = coord__clock_ns();
+}
+
+static void large_message_that_is_on_its_way_is_no_silence(void) {
+  two_stand(1, 2);
+  sends("progress");
+  for (int64_t until = t_now_ms() + 5 * LIVENESS_MS; t_now_ms() < until;) {
+    on_loop(do_hear, NULL);
+    T_TRUE(!t_wait_until(has_more_links, NULL, LIVENESS_MS / 8));
+  }
+  say((words){.id = 1, .revision = 9, .event = 9});
+  told(0, "stands@8 1@9");
+  end_watching(2);
+}
+
 static void silent_server_is_asked_and_left(void) {
   two_stand(1, 2);
   sends("progress");
@@ -455,6 +504,8 @@ T_MAIN(T_CASE(events_go_where_they_belong), T_CASE(refusal_hits_the_oldest_reque
        T_CASE(removed_ones_are_cancelled_and_not_heard), T_CASE(parked_ones_go_on_without_a_word),
        T_CASE(compaction_is_the_end), T_CASE(server_cancels_one),
        T_CASE(bad_answers_begin_the_stream_anew), T_CASE(refused_for_good_ends_all),
+       T_CASE(too_large_an_answer_is_asked_for_in_fragments),
+       T_CASE(large_message_that_is_on_its_way_is_no_silence),
        T_CASE(silent_server_is_asked_and_left), T_CASE(idle_server_is_left_alone),
        T_CASE(wire_that_answers_out_of_order_is_asked_one_by_one),
        T_CASE(token_at_fault_moves_all_to_a_new_stream),

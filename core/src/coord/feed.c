@@ -137,13 +137,16 @@ static void end_sub(coord__feed *f, coord__subscription *s, coord_code code, coo
   s->subscriber->ended(s, code, err, compacted);
 }
 
-/* It is to be asked for again. COORD_OK: of that nobody has to know. */
+/* It is to be asked for again. COORD_OK: of that nobody has to know. COORD_TOO_LARGE: nor of that, but
+ * it is asked for in fragments now. Only then: a server that divides many small events measures what it
+ * has so far anew for each of them, and tens of thousands take it seconds in which the stream is silent. */
 static void put_back(coord__feed *f, coord__subscription *s, coord_code why) {
+  s->watch.fragments = why == COORD_TOO_LARGE;
   coord__watch_break(&s->watch);
   coord__list_remove(&s->link);
   coord__list_append(&f->todo, &s->link);
   s->state = COORD__SUBSCRIPTION_WAITING;
-  if (s->watch.has_stood && why != COORD_OK) s->broken = why;
+  if (s->watch.has_stood && why != COORD_OK && why != COORD_TOO_LARGE) s->broken = why;
 }
 
 /* The stream is gone, or has to go. */
@@ -165,6 +168,14 @@ static bool is_final(coord_code code, const coord_error *err) {
          code == COORD_UNSUPPORTED || code == COORD_INVALID;
 }
 
+/* An answer that was too large may come in fragments. */
+static bool may_be_divided(const coord__feed *f) {
+  for (coord__list *n = f->subs.next; n != &f->subs; n = n->next) {
+    if (!sub_of(n)->watch.fragments) return true;
+  }
+  return false;
+}
+
 static void end_all(coord__feed *f, coord_code code, coord_error *err) {
   coord__list ending;
   coord__list_init(&ending);
@@ -178,10 +189,11 @@ static void on_closed(coord__stream *stream, coord_code code, coord_error *err) 
   coord__feed *f = COORD__CONTAINER(stream, coord__feed, stream);
   f->streaming = false;
   if (code == COORD_OK) code = COORD_UNAVAILABLE; /* a stream of watches has no end */
+  bool ends = is_final(code, err) && !(code == COORD_TOO_LARGE && may_be_divided(f));
   reset(f, code == COORD_AUTH ? COORD_OK : code); /* a token that has expired is no interruption */
   coord__log_at(f->watcher->rpc->log, COORD_LOG_DEBUG, "watch: a stream of %zu watches ended: %s",
                 f->count, err != NULL ? coord_error_message(err) : coord_code_name(code));
-  if (is_final(code, err)) end_all(f, code, err);
+  if (ends) end_all(f, code, err);
   coord_error_free(err);
   if (f->count > 0) {
     retry_later(f);
@@ -205,7 +217,9 @@ static void on_silence(coord__timer *timer) {
   /* A server that is busy, not dead, must not be left again and again. */
   int64_t patience = half << (f->stalls < STALLS_MAX ? f->stalls : STALLS_MAX);
   if (!f->open || f->count == 0 || !is_expecting(f, now)) return;
-  int64_t quiet = now - f->heard_ns;
+  /* Bytes of a large message count, whole or not. */
+  int64_t heard = coord__stream_heard_ns(&f->stream);
+  int64_t quiet = now - (heard > f->heard_ns ? heard : f->heard_ns);
   bool owed = slot_count(f) > 0 && now - f->active_ns >= half + patience;
   bool late = f->probed_ns != 0 && now - f->probed_ns >= patience;
   if ((late || owed) && quiet >= patience) {

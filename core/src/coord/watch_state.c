@@ -181,7 +181,7 @@ bool coord__watch_ask_create(const coord__watch *w, int64_t watch_id, coord__buf
   if (w->end_len > 0) create.range_end = (ProtobufCBinaryData){w->end_len, w->key + w->key_len};
   create.start_revision = w->next;
   create.progress_notify = 1;
-  create.fragment = 1;
+  create.fragment = w->fragments;
   create.prev_kv = (w->attributes & COORD__WATCH_PREV_KV) != 0;
   create.watch_id = watch_id;
   if ((w->attributes & (COORD__WATCH_NO_PUTS | COORD__WATCH_NO_DELETES)) != 0) {

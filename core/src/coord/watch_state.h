@@ -19,6 +19,7 @@ typedef struct coord__watch {
   uint32_t attributes; /* COORD__WATCH_... */
   int64_t next;        /* the first revision not told yet; 0: whatever comes after it stands */
   bool has_stood;      /* the server has accepted it once */
+  bool fragments;      /* to be asked for: an answer was too large in one piece */
   coord__buf partial;  /* events of one revision of which there may be more */
 } coord__watch;
 

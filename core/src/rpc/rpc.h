@@ -162,6 +162,8 @@ void coord__stream_open(coord__rpc *rpc, coord__stream *stream, const coord__met
  * Only once it is opened; while it is being opened again, it goes nowhere. False: memory is out. */
 bool coord__stream_send(coord__stream *stream, uint8_t *frame, size_t len, bool last);
 void coord__stream_pause(coord__stream *stream, bool paused);
+/* When the server last sent something on it, also a part of a message; 0: it has not. */
+int64_t coord__stream_heard_ns(const coord__stream *stream);
 /* End it from our side, in any state. No callback follows. */
 void coord__stream_end(coord__stream *stream);
 

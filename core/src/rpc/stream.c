@@ -129,6 +129,8 @@ void coord__stream_pause(coord__stream *stream, bool paused) {
   if (stream->carrier != NULL) stream->carrier->wire->ops->pause(&stream->wire, paused);
 }
 
+int64_t coord__stream_heard_ns(const coord__stream *stream) { return stream->wire.heard_ns; }
+
 void coord__stream_end(coord__stream *stream) {
   if (stream->carrier != NULL) stream->carrier->wire->ops->end(&stream->wire);
   detach(stream);

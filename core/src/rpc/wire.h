@@ -46,6 +46,7 @@ typedef struct coord__wire_stream {
   void (*message)(struct coord__wire_stream *stream, const uint8_t *p, size_t n);
   /* The end; nothing follows. */
   void (*closed)(struct coord__wire_stream *stream, const coord__outcome *outcome);
+  int64_t heard_ns; /* when bytes for it last came, also of a message that is not whole; 0: never */
   coord__exchange *exchange;
 } coord__wire_stream;
 

@@ -210,6 +210,7 @@ static size_t take_in(coord__exchange *x, const uint8_t *p, size_t n, bool *gone
 static void on_data(coord__h2_stream *s, const uint8_t *p, size_t n) {
   coord__exchange *x = of(s);
   x->owner->heard_ns = coord__loop_now_ns(x->owner->config.loop);
+  if (x->duplex != NULL) x->duplex->heard_ns = x->owner->heard_ns;
   bool gone = false;
   size_t used = 0;
   if (!x->paused) used = take_in(x, p, n, &gone);
