@@ -32,6 +32,7 @@
 #include "coord/error.h"
 #include "coord/event.h"
 #include "coord/lease.h"
+#include "coord/lock.h"
 #include "coord/op.h"
 #include "coord/options.h"
 #include "coord/queue.h"
