@@ -30,7 +30,7 @@ typedef struct store {
 
 static void text_of(ProtobufCBinaryData data, char out[STORE_TEXT]) {
   T_FATAL(data.len < STORE_TEXT);
-  memcpy(out, data.data, data.len);
+  if (data.len > 0) memcpy(out, data.data, data.len);
   out[data.len] = '\0';
 }
 
