@@ -30,6 +30,8 @@ typedef struct coord_event coord_event;
 typedef struct coord_scan coord_scan;
 typedef struct coord_lease coord_lease;
 typedef struct coord_watch coord_watch;
+typedef struct coord_lock coord_lock;
+typedef struct coord_election coord_election;
 
 /**
  * etcd's KeyValue: the one public struct, frozen. Borrowed from the result or event it came from.

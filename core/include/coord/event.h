@@ -18,6 +18,7 @@ enum {
   COORD_EVENT_AT_RISK = 3,  /* of a lease: see coord/lease.h */
   COORD_EVENT_LOST = 4,     /* the same */
   COORD_EVENT_RESTORED = 5, /* the same */
+  COORD_EVENT_ACQUIRED = 6, /* of a lock or an election: see coord/lock.h */
   COORD_EVENT_STATE = 7, /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
                                coord_event_text, coord_event_code */
   COORD_EVENT_LOG = 8,   /* a line of the client's log: coord_event_text, coord_event_level */
@@ -72,7 +73,7 @@ COORD_API int32_t coord_event_state(const coord_event *event);
 /**
  * CHANGES: the revision of the last change in it; without changes (COORD_OP_PROGRESS): so far there
  * are no others. RESYNC: all changes after this revision will be told. CLOSED with COORD_COMPACTED:
- * the oldest revision that is left, if the server says so. 0 otherwise.
+ * the oldest revision that is left, if the server says so. ACQUIRED: the token. 0 otherwise.
  */
 COORD_API int64_t coord_event_revision(const coord_event *event);
 /** CHANGES: how many. 0 otherwise. */
