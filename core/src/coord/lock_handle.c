@@ -187,6 +187,7 @@ static void set_held(coord_lock *l) {
     p->token = claim->revision;
     p->key.len = 0;
     coord__buf_append(&p->key, claim->key.data, claim->key.len); /* there is room */
+    p->key.data[p->key.len] = '\0';
   }
   l->held = true;
   pthread_mutex_unlock(&l->mutex);
@@ -687,7 +688,7 @@ static coord_code take_names(coord_lock *l, const void *const *names, const size
   for (size_t i = 0; i < l->count; i++) {
     part *p = &l->parts[i];
     if (!coord__buf_append(&p->name, names[i], lens[i]) ||
-        !coord__buf_reserve(&p->key, lens[i] + 1 + 16)) {
+        !coord__buf_reserve(&p->key, lens[i] + 1 + 16 + 1)) {
       return coord__no_memory(err);
     }
   }
