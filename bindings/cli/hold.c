@@ -144,8 +144,8 @@ int hold_give_back(struct hold *hold, coord_op *op, int code) {
     int64_t left_ms = hold->remaining_ms(hold->handle);
     timeout_ms = left_ms < 1 ? 1 : left_ms > 5000 ? 5000 : (int32_t)left_ms;
   }
-  coord_code end = op == NULL ? COORD_NO_MEMORY
-                              : coord_call(hold->session.client, op, timeout_ms, NULL, &err);
+  coord_code end =
+      op == NULL ? COORD_NO_MEMORY : coord_call(hold->session.client, op, timeout_ms, NULL, &err);
   if (end != COORD_OK && code != CLI_LOST) {
     int exit_code = call_error(hold->what, end, err);
     bool lost = end == COORD_LOST || end == COORD_NOT_HELD;
