@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "print.h"
 #include "process.h"
 #include "progress.h"
 #include "report.h"
@@ -256,6 +257,18 @@ int hold_stay(struct hold *hold) {
     if (fds[2].revents != 0 && stdin_ended()) return CLI_FINE;
   }
   return CLI_LOST;
+}
+
+void hold_show(const coord_kv *kv) {
+  if (cli.json) {
+    printf("{\"token\":%" PRId64 ",", kv->create_revision);
+    print_json_bytes("key", kv->key, kv->key_len);
+    printf(",\"lease\":\"%" PRIx64 "\"}\n", (uint64_t)kv->lease_id);
+  } else {
+    printf("%" PRId64 " ", kv->create_revision);
+    print_bytes(kv->key, kv->key_len);
+    putchar('\n');
+  }
 }
 
 void hold_owner(char *out, size_t size) {

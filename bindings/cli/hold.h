@@ -4,7 +4,7 @@
 
 #include "session.h"
 
-/* Behind these flags CMD's own exit codes begin to count; what is theirs must not look like CMD's. */
+/* Exit codes of their own, which a command hardly has. */
 enum { CLI_HELD_BY_OTHER = 75, CLI_LOST = 76 };
 
 #define HOLD_EXIT_CODES                                                                         \
@@ -42,6 +42,9 @@ int hold_give_back(struct hold *hold, coord_op *op, int code);
 int hold_run(struct hold *hold, char *const *argv);
 /* Until a signal comes or a pipe on standard input ends (CLI_FINE), or it is lost. */
 int hold_stay(struct hold *hold);
+
+/* The token and the key by which it is held. */
+void hold_show(const coord_kv *kv);
 
 /* "user@host:pid", for others to see. */
 void hold_owner(char *out, size_t size);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "hold.h"
-#include "print.h"
 #include "queue_list.h"
 #include "report.h"
 
@@ -92,18 +91,6 @@ static void tell_command(const struct names *names, const coord_kv *kv) {
   setenv("COORD_LOCK_TOKEN", token, 1);
 }
 
-static void show(const coord_kv *kv) {
-  if (cli.json) {
-    printf("{\"token\":%" PRId64 ",", kv->create_revision);
-    print_json_bytes("key", kv->key, kv->key_len);
-    printf(",\"lease\":\"%" PRIx64 "\"}\n", (uint64_t)kv->lease_id);
-  } else {
-    printf("%" PRId64 " ", kv->create_revision);
-    print_bytes(kv->key, kv->key_len);
-    putchar('\n');
-  }
-}
-
 static int use(struct hold *hold, const struct args *args, const struct names *names,
                coord_lock *lock) {
   coord_kv kv;
@@ -115,7 +102,7 @@ static int use(struct hold *hold, const struct args *args, const struct names *n
     tell_command(names, &kv);
     return hold_run(hold, args->words + args->tail);
   }
-  show(&kv);
+  hold_show(&kv);
   if (!output_flushed("lock")) return CLI_OTHER;
   remark("Holding it; Ctrl-C releases it.");
   return hold_stay(hold);
