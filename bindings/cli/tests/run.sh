@@ -442,13 +442,14 @@ case_lease_usage_faults() {
 
 # ---- lock --------------------------------------------------------------------------------------
 
-# hold ARGS...: `coord lock ARGS` in the background, once it holds what it is asked for: $holder, $work/held
-hold() {
+# begin lock|elect ARGS...: in the background, once it holds what it is asked for: $holder, $work/held
+begin() {
   : >"$work/held"
-  coord lock "$@" >"$work/held" 2>"$work/held.err" &
+  coord "$@" >"$work/held" 2>"$work/held.err" &
   holder=$!
-  eventually has_line "$work/held" || fail "coord lock $*: $(cat "$work/held.err")"
+  eventually has_line "$work/held" || fail "coord $*: $(cat "$work/held.err")"
 }
+hold() { begin lock "$@"; }
 # ends CODE: the holder ends with it
 ends() {
   code=0
@@ -575,6 +576,40 @@ case_lock_usage() {
     usage_fault --delay lock a --delay soon && usage_fault "takes one NAME" lock --list a --also b
 }
 
+# ---- elect -------------------------------------------------------------------------------------
+
+case_elect_leads_while_a_command_runs() {
+  # shellcheck disable=SC2016
+  expect 7 coord elect el/run me -- sh -c 'echo "$COORD_ELECTION_NAME $COORD_ELECTION_KEY $COORD_ELECTION_TOKEN"
+    coord elect --leader el/run; exit 7' && silent &&
+    { [[ $out =~ ^el/run\ el/run/[0-9a-f]+\ [0-9]+$'\n'me$ ]] || fail "printed $out"; } &&
+    expect 1 coord elect --leader el/run && says "nobody leads" && begin elect el/lost --json &&
+    expect 0 coord elect --leader el/lost && prints "$(id -un)@$(uname -n):$holder" &&
+    expect 75 coord elect el/lost --timeout 200ms -- true && expect 0 coord elect --leader el/lost --json &&
+    json 'o["leader"]["key"], o["leader"]["create_revision"]' "$(j 'o["key"], o["token"]' <"$work/held")" &&
+    coord lease revoke "$(j 'o["lease"]' <"$work/held")" --quiet && ends 76 && expect 1 coord elect --leader el/lost
+}
+
+observed() { [ "$(j '[e["leader"] and e["leader"]["value"] for e in os]' <"$work/seen")" = "$1" ]; }
+case_elect_is_observed() {
+  : >"$work/seen"
+  coord elect --observe el/obs --json >"$work/seen" 2>"$work/seen.err" &
+  local observer=$! first
+  eventually observed '[null]' && begin elect el/obs one && first=$holder && eventually observed '[null, "one"]' ||
+    fail "$(cat "$work/seen"* "$work/held.err")" || return
+  coord elect el/obs two -- cat "$work/held" >"$work/second" 2>&1 &
+  eventually stands_in el/obs 2 && kill -TERM $first && ends 0 && wait $! || fail "$(cat "$work/second")" || return
+  eventually observed '[null, "one", "two", null]' || fail "it saw $(cat "$work/seen")" || return
+  kill $observer
+}
+
+case_elect_usage() {
+  usage_fault "NAME is missing" elect && usage_fault "no command behind" elect a -- && usage_fault "behind --" elect a b c &&
+    usage_fault "NAME is empty" elect "" && usage_fault "exclude each other" elect a --leader --observe &&
+    usage_fault "take NAME alone" elect a b --leader && usage_fault "take NAME alone" elect a --observe -- true &&
+    usage_fault lock.ttl.s elect a --ttl 0
+}
+
 # ---- status, members, compact, version ---------------------------------------------------------
 
 case_status_and_members() {
@@ -605,10 +640,10 @@ case_version() {
 case_help_of_every_verb() {
   local verb
   expect 0 coord --help && silent && [[ $out == *"Exit codes"* ]] || fail "printed $out" || return
-  for verb in get put del txn import export lease lock status members compact dev version; do
+  for verb in get put del txn import export lease lock elect status members compact dev version; do
     [[ $out == *" $verb "* ]] || fail "--help does not list $verb" || return
   done
-  for verb in get put del txn import export lease lock status members compact dev version; do
+  for verb in get put del txn import export lease lock elect status members compact dev version; do
     expect 0 coord "$verb" --help && silent && [[ $out == "usage: coord $verb"* ]] || fail "$verb: printed $out" || return
   done
   expect 2 coord && [[ $err == usage:* ]] || fail "said $err"
@@ -617,7 +652,7 @@ case_help_of_every_verb() {
 # The lines below "Examples" that begin with $, as they are printed, in a directory of their own, on an etcd of its own.
 case_examples_run_as_printed() {
   local verb
-  for verb in "" get put del txn import export lease lock status members compact version dev; do
+  for verb in "" get put del txn import export lease lock elect status members compact version dev; do
     # shellcheck disable=SC2086
     coord $verb --help | sed -n '/^Examples/,/^Flags of/p' | sed -n 's/^  \$ //p; s/^      //p' >"$work/example"
     [ -s "$work/example" ] || fail "$verb has no example" || return
