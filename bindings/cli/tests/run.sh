@@ -568,6 +568,13 @@ case_lock_kinds() {
     wait $holder $first $reader
 }
 
+# The last commands of docs/LOCKS.md, as they are printed.
+case_lock_guards_a_write() {
+  sed -n '/^A write to etcd/,$p' "${here%/bindings/*}/docs/LOCKS.md" | sed -n '/^```sh/,/^```/p' | sed '/^```/d' >"$work/guard"
+  expect 0 bash -euo pipefail "$work/guard" && json 'o["succeeded"]' true && expect 0 coord get report &&
+    [[ $out == "written by token "* ]] || fail "printed $out"
+}
+
 case_lock_usage() {
   usage_fault "NAME is missing" lock && usage_fault "NAME is missing" lock -- true && usage_fault "behind --" lock a true &&
     usage_fault "no command behind" lock a -- && usage_fault "NAME is empty" lock "" && usage_fault lock.kind lock a --kind x &&
