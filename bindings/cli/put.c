@@ -175,7 +175,7 @@ const struct verb verb_put = {
         "  $ coord put hello world\n"
         "  $ coord put hello 'to you' --prev\n"
         "  $ printf 'two\\nlines' | coord put note -\n"
-        "  $ coord put hosts --file /etc/hosts\n"
+        "  $ coord put release --file /etc/os-release\n"
         "  $ coord put temperature -- -5\n"
         "  $ timeout --preserve-status 3 coord put worker/1 ready --ttl 30 --keep\n",
     .run = run,
