@@ -162,6 +162,7 @@ class Coord(Peer):
         self.program = self.compile("kv")
         self.failover = self.compile("failover")
         self.lease = self.compile("lease")
+        self.lock = self.compile("lock")
         self.version = os.path.basename(self.library).partition(".so.")[2]
 
     def compile(self, name):
@@ -203,11 +204,13 @@ class Go(Peer):
         source = os.path.join(HERE, "peers", "go")
         directory = os.path.join(PLACE, "go")
         stamp = fingerprint(*(os.path.join(source, *path) for path in (["main.go"], ["failover", "main.go"],
-                                                                       ["lease", "main.go"], ["go.mod"])))
+                                                                       ["lease", "main.go"], ["lock", "main.go"],
+                                                                       ["go.mod"])))
         programs = os.path.join(directory, "bin")
         self.program = os.path.join(programs, "peer")
         self.failover = os.path.join(programs, "failover")
         self.lease = os.path.join(programs, "lease")
+        self.lock = os.path.join(programs, "lock")
         if refresh or not stamped(directory, stamp, self.program):
             shutil.rmtree(directory, ignore_errors=True)
             shutil.copytree(source, directory)

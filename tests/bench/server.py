@@ -136,6 +136,13 @@ class Etcd:
         answer = self._post("kv/range", {"key": self._text(key.encode()), "keys_only": True})
         return int(answer["kvs"][0]["version"]) if answer.get("kvs") else 0
 
+    def count(self, prefix):
+        """How many keys begin with this; the last byte is no 255."""
+        key = prefix.encode()
+        answer = self._post("kv/range", {"key": self._text(key), "range_end": self._text(key[:-1] + bytes([key[-1] + 1])),
+                                         "count_only": True})
+        return int(answer.get("count", 0))
+
     def leases(self):
         """How many leases there are."""
         return len(self._post("lease/leases", {}).get("leases", []))
