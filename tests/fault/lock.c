@@ -10,7 +10,7 @@
 
 #include "support/cluster.h"
 #include "support/lease.h"
-#include "support/lock.h"
+#include "support/lock_queue.h"
 
 enum { SOON = 3000 * T_SLOW, HOLDER = 1, WAITER = 2, THIRD = 3 };
 
@@ -21,7 +21,7 @@ static coord_client *client_of(const char *endpoints) {
 /* With a lease of its own, of which `ttl` says how long it lives. */
 static coord_lock *own_lock(coord_client *client, const char *name, coord_queue *queue,
                             uint64_t tag, const char *ttl) {
-  return t_lock_with(client, name, queue, tag, "lock.lease", "own", "lock.ttl.s", ttl, NULL);
+  return t_lock_tagged(client, name, queue, tag, "lock.lease", "own", "lock.ttl.s", ttl, NULL);
 }
 
 /* A put that is done only while the lock is held. */
@@ -115,7 +115,7 @@ static void hold_and_be_stopped(const char *endpoint, const char *name, int in, 
   char key[t_key_size + 16], go;
   coord_lock *lock = childs_lock(endpoint, name, &client, &queue);
   snprintf(key, sizeof key, "%s-guarded", name);
-  if (t_acquire(client, lock, -1, NULL) != COORD_OK) say(out, BAD);
+  if (t_acquire_ends(client, lock, true, -1) != COORD_OK) say(out, BAD);
   coord_op *txn = coord_op_txn();
   coord_op *put = coord_op_put(key, strlen(key), "stale", 5);
   coord_op_if_held(txn, lock);
@@ -137,7 +137,7 @@ static void hold_and_be_stopped(const char *endpoint, const char *name, int in, 
     coord_event_free(event);
   }
   say(out, lost ? GOOD : BAD);
-  say(out, t_release(client, lock) == COORD_LOST ? GOOD : BAD);
+  say(out, t_release_ends(client, lock) == COORD_LOST ? GOOD : BAD);
 }
 
 static void stopped_holder_knows_before_it_can_act(void) {
@@ -146,12 +146,12 @@ static void stopped_holder_knows_before_it_can_act(void) {
   child c = begin_child(hold_and_be_stopped, t_key(name, "lock"));
   T_INT(hear(c.heard, 10000 * T_SLOW), READY);
   coord_client *client = t_client();
-  coord_lock *lock = t_lock_with(client, name, NULL, 0, NULL);
+  coord_lock *lock = t_lock_tagged(client, name, NULL, 0, NULL);
   coord_kv before = {0};
   char key[160];
   T_TRUE(t_queue_at(client, name, 0, &before, key));
   kill(c.pid, SIGSTOP);
-  T_CODE(t_acquire(client, lock, 15000 * T_SLOW, &token), COORD_OK);
+  token = t_acquire(client, lock, 15000 * T_SLOW);
   T_TRUE(token > before.create_revision);
   snprintf(guarded, sizeof guarded, "%s-guarded", name);
   T_TRUE(done(client, guarded_put(lock, guarded, "new")));
@@ -164,7 +164,7 @@ static void stopped_holder_knows_before_it_can_act(void) {
   T_INT(hear(c.heard, SOON), GOOD); /* release */
   T_TRUE(t_get_is(client, guarded, "new"));
   T_TRUE(coord_lock_is_held(lock));
-  T_CODE(t_release(client, lock), COORD_OK);
+  T_CODE(t_release_ends(client, lock), COORD_OK);
   coord_lock_free(lock);
   coord_client_free(client);
   end_child(&c);
@@ -188,7 +188,7 @@ static void death_of_a_waiter_lets_nobody_pass(void) {
   coord_client *client = t_client();
   coord_queue *queue = t_queue();
   coord_lock *holder = own_lock(client, t_key(name, "lock"), NULL, 0, "15");
-  T_CODE(t_acquire(client, holder, 15000 * T_SLOW, &first), COORD_OK);
+  first = t_acquire(client, holder, 15000 * T_SLOW);
   child c = begin_child(wait_for_it, name);
   T_INT(hear(c.heard, 10000 * T_SLOW), READY);
   T_TRUE(t_queue_becomes(client, name, 2, SOON));
@@ -200,11 +200,11 @@ static void death_of_a_waiter_lets_nobody_pass(void) {
   T_TRUE(t_queue_becomes(client, name, 2, 10000));
   T_TRUE(t_lease_quiet(queue, 300));
   T_TRUE(coord_lock_is_held(holder) && !coord_lock_is_held(third));
-  T_CODE(t_release(client, holder), COORD_OK);
+  T_CODE(t_release_ends(client, holder), COORD_OK);
   T_CODE(t_acquired(queue, THIRD, SOON, &last), COORD_OK);
   T_TRUE(last > first);
-  T_CODE(t_release(client, third), COORD_OK);
-  T_INT(t_queue_of(client, name), 0);
+  T_CODE(t_release_ends(client, third), COORD_OK);
+  T_INT(t_lock_keys(client, name), 0);
   coord_lock_free(holder);
   coord_lock_free(third);
   coord_queue_free(queue);
@@ -231,7 +231,7 @@ static void begin_pair(pair *p, coord_client *client) {
   p->queue = t_queue();
   p->holder = own_lock(client, p->name, p->queue, HOLDER, "15");
   p->waiter = own_lock(client, p->name, p->queue, WAITER, "15");
-  T_CODE(t_acquire(client, p->holder, 0, NULL), COORD_OK);
+  T_CODE(t_acquire_ends(client, p->holder, true, 0), COORD_OK);
   p->call = t_begin_acquire(client, p->waiter, p->queue, WAITER);
   T_TRUE(t_queue_becomes(client, p->name, 2, SOON));
   for (size_t i = 0; i < 2; i++) T_TRUE(t_queue_at(client, p->name, i, &p->kvs[i], p->keys[i]));
@@ -254,7 +254,7 @@ static void waiter_without_a_lease_is_told_at_once(void) {
   /* It can begin again. */
   t_begin_acquire(p.client, p.waiter, p.queue, WAITER);
   T_TRUE(t_queue_becomes(p.client, p.name, 2, SOON));
-  T_CODE(t_release(p.client, p.holder), COORD_OK);
+  T_CODE(t_release_ends(p.client, p.holder), COORD_OK);
   T_CODE(t_acquired(p.queue, WAITER, SOON, NULL), COORD_OK);
   end_pair(&p);
 }
@@ -273,7 +273,7 @@ static void expect_loss(pair *p) {
   T_TRUE(t_lock_told(p->queue, COORD_EVENT_LOST, HOLDER, 2000 * T_SLOW));
   T_TRUE(!coord_lock_is_held(p->holder));
   T_INT(coord_lock_token(p->holder), 0);
-  T_CODE(t_release(p->client, p->holder), COORD_LOST);
+  T_CODE(t_release_ends(p->client, p->holder), COORD_LOST);
 }
 
 static void holder_without_a_lease_is_told_at_once(void) {
@@ -302,9 +302,9 @@ static void cancelled_wait_leaves_no_key(void) {
   T_CODE(coord_cancel(p.client, p.call), COORD_OK);
   T_CODE(t_acquired(p.queue, WAITER, SOON, NULL), COORD_CANCELED);
   T_TRUE(t_queue_becomes(p.client, p.name, 1, 1000));
-  T_CODE(t_acquire(p.client, p.waiter, 200, NULL), COORD_TIMEOUT);
+  T_CODE(t_acquire_ends(p.client, p.waiter, true, 200), COORD_TIMEOUT);
   T_TRUE(t_queue_becomes(p.client, p.name, 1, 1000));
-  T_CODE(t_try(p.client, p.waiter), COORD_CONFLICT);
+  T_CODE(t_acquire_ends(p.client, p.waiter, false, 0), COORD_CONFLICT);
   T_TRUE(t_queue_becomes(p.client, p.name, 1, 1000));
   T_TRUE(coord_lock_is_held(p.holder));
   end_pair(&p);
@@ -334,7 +334,7 @@ static void wait_that_ends_without_a_network_leaves_no_key(void) {
   T_CODE(coord_cancel(p.client, p.call), COORD_OK);
   T_CODE(t_acquired(p.queue, WAITER, SOON, NULL), COORD_CANCELED);
   usleep(300000);
-  T_INT(t_queue_of(other, p.name), 2);
+  T_INT(t_lock_keys(other, p.name), 2);
   t_proxy_refuse(proxy, false);
   T_TRUE(t_queue_becomes(other, p.name, 1, 10000)); /* its lease has 15 s */
   T_TRUE(coord_lock_is_held(p.holder));
@@ -352,10 +352,10 @@ static void lost_answer_of_an_acquire_leaves_one_key(void) {
   t_proxy *proxy = t_proxy_start(t_etcd_port(t_etcd(), 0));
   coord_client *other = t_client(), *client = client_of(t_proxy_endpoint(proxy));
   coord_queue *queue = t_queue();
-  coord_lock *lock = t_lock_with(client, t_key(name, "lock"), queue, HOLDER, NULL);
+  coord_lock *lock = t_lock_tagged(client, t_key(name, "lock"), queue, HOLDER, NULL);
   /* So that there is a lease. */
-  T_CODE(t_acquire(client, lock, 0, NULL), COORD_OK);
-  T_CODE(t_release(client, lock), COORD_OK);
+  T_CODE(t_acquire_ends(client, lock, true, 0), COORD_OK);
+  T_CODE(t_release_ends(client, lock), COORD_OK);
   t_proxy_mute(proxy, true);
   t_begin_acquire(client, lock, queue, WAITER);
   T_TRUE(t_queue_becomes(other, name, 1, SOON));
@@ -363,12 +363,12 @@ static void lost_answer_of_an_acquire_leaves_one_key(void) {
   t_proxy_mute(proxy, false); /* which cuts what lost something */
   T_CODE(t_acquired(queue, WAITER, 10000 * T_SLOW, &token), COORD_OK);
   T_TRUE(coord_lock_is_held(lock));
-  T_INT(t_queue_of(other, name), 1);
+  T_INT(t_lock_keys(other, name), 1);
   T_TRUE(t_queue_at(other, name, 0, &kv, key));
   T_INT(token, kv.create_revision);
   T_INT(coord_lock_token(lock), token);
-  T_CODE(t_release(client, lock), COORD_OK);
-  T_INT(t_queue_of(other, name), 0);
+  T_CODE(t_release_ends(client, lock), COORD_OK);
+  T_INT(t_lock_keys(other, name), 0);
   coord_lock_free(lock);
   coord_queue_free(queue);
   coord_client_free(client);
@@ -381,15 +381,15 @@ static void lost_answer_of_an_acquire_in_vain_leaves_no_key(void) {
   char name[t_key_size];
   t_proxy *proxy = t_proxy_start(t_etcd_port(t_etcd(), 0));
   coord_client *other = t_client(), *client = client_of(t_proxy_endpoint(proxy));
-  coord_lock *lock = t_lock_with(client, t_key(name, "lock"), NULL, 0, NULL);
-  T_CODE(t_acquire(client, lock, 0, NULL), COORD_OK);
-  T_CODE(t_release(client, lock), COORD_OK);
+  coord_lock *lock = t_lock_tagged(client, t_key(name, "lock"), NULL, 0, NULL);
+  T_CODE(t_acquire_ends(client, lock, true, 0), COORD_OK);
+  T_CODE(t_release_ends(client, lock), COORD_OK);
   t_proxy_mute(proxy, true);
-  T_CODE(t_acquire(client, lock, 400, NULL), COORD_TIMEOUT);
-  T_INT(t_queue_of(other, name), 1);
+  T_CODE(t_acquire_ends(client, lock, true, 400), COORD_TIMEOUT);
+  T_INT(t_lock_keys(other, name), 1);
   t_proxy_mute(proxy, false);
   T_TRUE(t_queue_becomes(other, name, 0, 10000));
-  T_CODE(t_acquire(client, lock, 10000, NULL), COORD_OK);
+  T_CODE(t_acquire_ends(client, lock, true, 10000), COORD_OK);
   T_TRUE(t_queue_becomes(other, name, 1, 0));
   coord_lock_free(lock);
   coord_client_free(client);
@@ -405,8 +405,8 @@ static void repeated_release_spares_the_next_key(void) {
   t_proxy *proxy = t_proxy_start(t_etcd_port(t_etcd(), 0));
   coord_client *other = t_client(), *client = client_of(t_proxy_endpoint(proxy));
   coord_queue *queue = t_queue();
-  coord_lock *lock = t_lock_with(client, t_key(name, "lock"), queue, HOLDER, NULL);
-  T_CODE(t_acquire(client, lock, 0, &first), COORD_OK);
+  coord_lock *lock = t_lock_tagged(client, t_key(name, "lock"), queue, HOLDER, NULL);
+  first = t_acquire(client, lock, 0);
   t_proxy_mute(proxy, true);
   coord_op *release = coord_op_release(lock);
   T_CODE(coord_call(client, release, 300, NULL, NULL), COORD_TIMEOUT);
@@ -414,15 +414,15 @@ static void repeated_release_spares_the_next_key(void) {
   T_TRUE(t_queue_becomes(other, name, 0, SOON)); /* it was done */
   t_proxy_mute(proxy, false);
   /* In the background it is tried again, until this is known. */
-  T_CODE(t_acquire(client, lock, 10000 * T_SLOW, &second), COORD_OK);
+  second = t_acquire(client, lock, 10000 * T_SLOW);
   T_TRUE(second > first);
   T_TRUE(!t_lock_told(queue, COORD_EVENT_LOST, HOLDER, 1000));
   T_TRUE(coord_lock_is_held(lock));
   T_TRUE(t_queue_at(other, name, 0, &kv, key));
   T_INT(kv.create_revision, second);
-  T_CODE(t_release(client, lock), COORD_OK);
+  T_CODE(t_release_ends(client, lock), COORD_OK);
   T_CODE(coord_call(client, release, 0, NULL, NULL), COORD_NOT_HELD);
-  T_INT(t_queue_of(other, name), 0);
+  T_INT(t_lock_keys(other, name), 0);
   coord_op_free(release);
   coord_lock_free(lock);
   coord_queue_free(queue);
@@ -440,16 +440,16 @@ static void lonely_holder_stops_before_the_next_one_begins(void) {
   coord_queue *queue = t_queue();
   coord_lock *holder = own_lock(away, t_key(name, "lock"), queue, HOLDER, "2");
   coord_lock *waiter = own_lock(client, name, NULL, 0, "2");
-  T_CODE(t_acquire(away, holder, 0, NULL), COORD_OK);
+  T_CODE(t_acquire_ends(away, holder, true, 0), COORD_OK);
   T_TRUE(coord_lock_remaining_ms(holder) > 0);
   t_proxy_refuse(proxy, true);
-  T_CODE(t_acquire(client, waiter, 15000 * T_SLOW, NULL), COORD_OK);
+  T_CODE(t_acquire_ends(client, waiter, true, 15000 * T_SLOW), COORD_OK);
   T_TRUE(!coord_lock_is_held(holder));
   T_TRUE(t_lock_told(queue, COORD_EVENT_LOST, HOLDER, 200 * T_SLOW));
   t_proxy_refuse(proxy, false);
-  T_CODE(t_try(away, holder), COORD_CONFLICT);
-  T_CODE(t_release(client, waiter), COORD_OK);
-  T_CODE(t_acquire(away, holder, 10000, NULL), COORD_OK);
+  T_CODE(t_acquire_ends(away, holder, false, 0), COORD_CONFLICT);
+  T_CODE(t_release_ends(client, waiter), COORD_OK);
+  T_CODE(t_acquire_ends(away, holder, true, 10000), COORD_OK);
   coord_lock_free(holder);
   coord_lock_free(waiter);
   coord_queue_free(queue);
@@ -471,7 +471,7 @@ static void waiter_outlasts_cuts_and_a_restart(void) {
   t_etcd_restart(etcd, 0);
   T_TRUE(t_queue_becomes(p.client, p.name, 2, SOON));
   T_TRUE(coord_lock_is_held(p.holder) && !coord_lock_is_held(p.waiter));
-  T_CODE(t_release(p.client, p.holder), COORD_OK);
+  T_CODE(t_release_ends(p.client, p.holder), COORD_OK);
   T_CODE(t_acquired(p.queue, WAITER, 10000 * T_SLOW, NULL), COORD_OK);
   end_pair(&p);
   t_proxy_stop(proxy);
@@ -486,11 +486,11 @@ static void release_in_a_compacted_past_is_noticed(void) {
   coord_queue *queue = t_queue();
   coord_lock *holder = own_lock(client, t_key(name, "lock"), NULL, 0, "15");
   coord_lock *waiter = own_lock(away, name, NULL, 0, "15");
-  T_CODE(t_acquire(client, holder, 0, NULL), COORD_OK);
+  T_CODE(t_acquire_ends(client, holder, true, 0), COORD_OK);
   t_begin_acquire(away, waiter, queue, WAITER);
   T_TRUE(t_queue_becomes(client, name, 2, SOON));
   t_proxy_refuse(proxy, true);
-  T_CODE(t_release(client, holder), COORD_OK);
+  T_CODE(t_release_ends(client, holder), COORD_OK);
   int64_t revision = 0;
   for (int i = 0; i < 5; i++) revision = t_put(client, t_key(other_key, "other"), "v");
   coord_result_free(t_call(client, coord_op_compact(revision)));
@@ -512,10 +512,10 @@ static void lock_outlives_the_leader(void) {
   begin_pair(&p, client_of(t_cluster_endpoints(cluster, endpoints)));
   int leader = t_cluster_leader(cluster);
   t_etcd_kill(cluster, leader);
-  T_CODE(t_release(p.client, p.holder), COORD_OK);
+  T_CODE(t_release_ends(p.client, p.holder), COORD_OK);
   T_CODE(t_acquired(p.queue, WAITER, 10000 * T_SLOW, NULL), COORD_OK);
   T_TRUE(coord_lock_is_held(p.waiter));
-  T_CODE(t_try(p.client, p.holder), COORD_CONFLICT);
+  T_CODE(t_acquire_ends(p.client, p.holder, false, 0), COORD_CONFLICT);
   end_pair(&p);
   t_etcd_stop(cluster);
 }

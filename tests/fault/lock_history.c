@@ -16,7 +16,7 @@
 
 #include "base/random.h"
 #include "support/cluster.h"
-#include "support/lock.h"
+#include "support/lock_queue.h"
 #include "support/lock_story.h"
 
 enum { PROCESSES = 5, THREADS = 4, TTL_S = 2, DEFAULT_SECONDS = 12, LONGEST_PAUSE_MS = 700 };

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "support/contender.h"
-#include "support/lock.h"
+#include "support/lock_queue.h"
 
 enum { SOON = 10000 * T_SLOW, A_WHILE = 150 };
 
@@ -23,7 +23,7 @@ static void one_behind_the_other(coord_client *client, t_way first, t_way second
     T_FAIL("%s gets no lock after %s", t_way_names[second], t_way_names[first]);
   }
   t_contender_end(waiter);
-  T_INT(t_queue_of(client, name), 0);
+  T_INT(t_lock_keys(client, name), 0);
 }
 
 static void exclude_each_other(t_way way) {
@@ -43,16 +43,16 @@ static void go_and_ours_exclude_each_other(void) { exclude_each_other(T_GO); }
 static void try_is_refused(void) {
   char name[t_key_size];
   coord_client *client = t_client();
-  coord_lock *lock = t_lock_with(client, t_key(name, "lock"), NULL, 0, NULL);
+  coord_lock *lock = t_lock_tagged(client, t_key(name, "lock"), NULL, 0, NULL);
   for (t_way way = T_ETCDCTL; way < T_WAYS; way++) {
     if (t_way_missing(way) != NULL) continue;
     t_contender *holder = t_contend(way, client, name);
     T_TRUE(t_contender_has(holder, SOON));
-    T_CODE(t_try(client, lock), COORD_CONFLICT);
-    T_INT(t_queue_of(client, name), 1);
+    T_CODE(t_acquire_ends(client, lock, false, 0), COORD_CONFLICT);
+    T_INT(t_lock_keys(client, name), 1);
     t_contender_end(holder);
-    T_CODE(t_try(client, lock), COORD_OK);
-    T_CODE(t_release(client, lock), COORD_OK);
+    T_CODE(t_acquire_ends(client, lock, false, 0), COORD_OK);
+    T_CODE(t_release_ends(client, lock), COORD_OK);
   }
   coord_lock_free(lock);
   coord_client_free(client);
@@ -80,7 +80,7 @@ static void all_take_turns(void) {
     for (int other = i + 1; other < count; other++) T_TRUE(!t_contender_has(queue[other], 10));
     t_contender_end(queue[i]);
   }
-  T_INT(t_queue_of(client, name), 0);
+  T_INT(t_lock_keys(client, name), 0);
   coord_client_free(client);
 }
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "support/etcd_inside.h"
-#include "support/lock.h"
+#include "support/lock_queue.h"
 
 enum { TTL_S = 10, END_MS = 5000 * T_SLOW, TEXT = 1024 };
 
@@ -70,7 +70,7 @@ const char *t_way_missing(t_way way) {
 
 static void begin_ours(t_contender *c) {
   c->queue = t_queue();
-  c->lock = t_lock_with(c->client, c->name, NULL, 0, "lock.lease", "own", NULL);
+  c->lock = t_lock_tagged(c->client, c->name, NULL, 0, "lock.lease", "own", NULL);
   t_begin_acquire(c->client, c->lock, c->queue, 1);
 }
 
@@ -88,7 +88,7 @@ static bool ours_has(t_contender *c, int timeout_ms) {
 }
 
 static void end_ours(t_contender *c) {
-  if (c->key[0] != '\0') T_CODE(t_release(c->client, c->lock), COORD_OK);
+  if (c->key[0] != '\0') T_CODE(t_release_ends(c->client, c->lock), COORD_OK);
   coord_lock_free(c->lock);
   coord_queue_free(c->queue);
 }

@@ -1,109 +1,93 @@
 #include "support/lock.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-coord_lock *t_lock_with(coord_client *client, const char *name, coord_queue *queue, uint64_t tag,
-                        ...) {
-  coord_options *options = t_options(NULL, NULL);
-  coord_error *err = NULL;
+static coord_lock *open_lock(coord_client *client, const char *name, const coord_options *options,
+                             coord_queue *queue) {
   coord_lock *lock = NULL;
-  va_list rest;
-  va_start(rest, tag);
-  for (const char *option; (option = va_arg(rest, const char *)) != NULL;) {
-    T_OK(coord_options_set(options, option, va_arg(rest, const char *), &err), err);
-  }
-  va_end(rest);
-  T_OK(coord_lock_open(client, name, strlen(name), options, queue, tag, &lock, &err), err);
+  coord_error *err = NULL;
+  coord_code code = coord_lock_open(client, name, strlen(name), options, queue, 7, &lock, &err);
+  if (code != COORD_OK) T_FAIL("lock %s: %s", name, coord_error_message(err));
   coord_error_free(err);
-  coord_options_free(options);
   T_FATAL(lock != NULL);
   return lock;
 }
 
-coord_code t_acquire(coord_client *client, coord_lock *lock, int timeout_ms, int64_t *token) {
-  coord_result *result = NULL;
-  coord_op *op = coord_op_acquire(lock, 1);
-  coord_code code = coord_call(client, op, timeout_ms, &result, NULL);
-  if (token != NULL) *token = coord_result_revision(result);
-  coord_result_free(result);
-  coord_op_free(op);
-  return code;
+coord_lock *t_lock(coord_client *client, const char *name, coord_queue *queue) {
+  return open_lock(client, name, NULL, queue);
 }
 
-coord_code t_try(coord_client *client, coord_lock *lock) {
-  coord_op *op = coord_op_acquire(lock, 0);
-  coord_code code = coord_call(client, op, 0, NULL, NULL);
-  coord_op_free(op);
-  return code;
-}
-
-coord_code t_release(coord_client *client, coord_lock *lock) {
-  coord_op *op = coord_op_release(lock);
-  coord_code code = coord_call(client, op, 0, NULL, NULL);
-  coord_op_free(op);
-  return code;
-}
-
-uint64_t t_begin_acquire(coord_client *client, coord_lock *lock, coord_queue *queue, uint64_t tag) {
-  uint64_t id = 0;
+coord_lock *t_lock_with(coord_client *client, const char *name, const char *option, ...) {
+  coord_options *options = NULL;
   coord_error *err = NULL;
-  coord_op *op = coord_op_acquire(lock, 1);
-  T_OK(coord_submit(client, op, -1, queue, tag, &id, &err), err);
-  coord_error_free(err);
-  coord_op_free(op);
-  return id;
-}
-
-/* The next event of this type and tag, others are passed over; NULL when there is none in time. */
-static coord_event *find_event(coord_queue *queue, int32_t type, uint64_t tag, int timeout_ms) {
-  int64_t until = t_now_ms() + timeout_ms;
-  for (;;) {
-    int64_t left = until - t_now_ms();
-    coord_event *event = coord_queue_next(queue, left > 0 ? (int32_t)left : 0);
-    if (event == NULL && left <= 0) return NULL;
-    if (coord_event_type(event) == type && coord_event_tag(event) == tag) return event;
-    coord_event_free(event);
+  va_list rest;
+  T_FATAL(coord_options_new(&options) == COORD_OK);
+  va_start(rest, option);
+  for (const char *next = option; next != NULL; next = va_arg(rest, const char *)) {
+    const char *value = va_arg(rest, const char *);
+    if (coord_options_set(options, next, value, &err) == COORD_OK) continue;
+    T_FAIL("option %s: %s", next, coord_error_message(err));
+    coord_error_free(err);
+    err = NULL;
   }
+  va_end(rest);
+  coord_lock *lock = open_lock(client, name, options, NULL);
+  coord_options_free(options);
+  return lock;
 }
 
-coord_code t_acquired(coord_queue *queue, uint64_t tag, int timeout_ms, int64_t *token) {
-  coord_event *event = find_event(queue, COORD_EVENT_RESULT, tag, timeout_ms);
-  coord_code code = event != NULL ? coord_event_code(event) : COORD_INTERNAL;
-  if (event == NULL) T_FAIL("no acquire with tag %d ended within %d ms", (int)tag, timeout_ms);
-  if (token != NULL) *token = coord_result_revision(coord_event_result(event));
-  coord_event_free(event);
+static coord_code call_ends(coord_client *client, coord_op *op, int32_t timeout_ms,
+                            coord_result **out) {
+  coord_error *err = NULL;
+  coord_code code = coord_call(client, op, timeout_ms, out, &err);
+  coord_op_free(op);
+  coord_error_free(err);
   return code;
 }
 
-bool t_lock_told(coord_queue *queue, int32_t type, uint64_t tag, int timeout_ms) {
-  coord_event *event = find_event(queue, type, tag, timeout_ms);
-  bool told = event != NULL;
-  coord_event_free(event);
-  return told;
+int64_t t_acquire(coord_client *client, coord_lock *lock, int32_t timeout_ms) {
+  coord_result *result = NULL;
+  coord_code code = call_ends(client, coord_op_acquire(lock, 1), timeout_ms, &result);
+  int64_t token = coord_result_revision(result);
+  coord_result_free(result);
+  T_CODE(code, COORD_OK);
+  return code == COORD_OK ? token : 0;
 }
 
-int t_queue_of(coord_client *client, const char *name) {
-  coord_result *result = t_call(client, coord_op_lock_queue(name, strlen(name)));
-  int count = (int)coord_result_count(result);
+coord_code t_acquire_ends(coord_client *client, coord_lock *lock, bool wait, int32_t timeout_ms) {
+  coord_result *result = NULL;
+  coord_code code = call_ends(client, coord_op_acquire(lock, wait), timeout_ms, &result);
   coord_result_free(result);
+  return code;
+}
+
+coord_code t_release_ends(coord_client *client, coord_lock *lock) {
+  coord_result *result = NULL;
+  coord_code code = call_ends(client, coord_op_release(lock), 5000, &result);
+  coord_result_free(result);
+  return code;
+}
+
+int t_lock_keys(coord_client *client, const char *name) {
+  coord_result *list = t_call(client, coord_op_lock_queue(name, strlen(name)));
+  int count = (int)coord_result_count(list);
+  coord_result_free(list);
   return count;
 }
 
-bool t_queue_becomes(coord_client *client, const char *name, int count, int timeout_ms) {
-  int64_t until = t_now_ms() + (int64_t)timeout_ms * T_SLOW;
-  int now;
-  while ((now = t_queue_of(client, name)) != count && t_now_ms() < until) usleep(5000);
-  if (now != count) T_FAIL("%d stand in the queue of %s, not %d", now, name, count);
-  return now == count;
+typedef struct looked {
+  coord_client *client;
+  const char *name;
+  int count;
+} looked;
+
+static bool has_keys(void *arg) {
+  looked *l = arg;
+  return t_lock_keys(l->client, l->name) == l->count;
 }
 
-bool t_queue_at(coord_client *client, const char *name, size_t i, coord_kv *kv, char key[160]) {
-  coord_result *result = t_call(client, coord_op_lock_queue(name, strlen(name)));
-  bool found = coord_result_kv(result, i, kv) == COORD_OK;
-  if (found) snprintf(key, 160, "%.*s", (int)kv->key_len, (const char *)kv->key);
-  coord_result_free(result);
-  return found;
+bool t_lock_has_keys(coord_client *client, const char *name, int count) {
+  looked l = {client, name, count};
+  return t_wait_until(has_keys, &l, 5000);
 }

@@ -82,6 +82,7 @@ COORD_API coord_code coord_lock_open_many(coord_client *client, const void *cons
  *
  * @param wait  1: until it is free; 0: only if it is free at once
  * @return owned by the caller; NULL when memory is out, or lock is NULL
+ * @threads any   @blocks no   @since 0.1
  */
 COORD_API coord_op *coord_op_acquire(coord_lock *lock, int wait);
 
@@ -89,16 +90,19 @@ COORD_API coord_op *coord_op_acquire(coord_lock *lock, int wait);
  * An op that releases the lock. From when it starts the lock does not count as held. When no answer
  * comes until the deadline it goes on being released in the background.
  *
- * COORD_NOT_HELD: it is not held. COORD_LOST: it was lost before.
+ * COORD_NOT_HELD: it is not held. COORD_LOST: it was lost before. @since 0.1
  */
 COORD_API coord_op *coord_op_release(coord_lock *lock);
 
-/** An op that gives the lock's lease its whole TTL again at once: coord_result_ttl_s. COORD_NOT_HELD. */
+/**
+ * An op that gives the lock's lease its whole TTL again at once: coord_result_ttl_s. COORD_NOT_HELD,
+ * COORD_LOST. @since 0.1
+ */
 COORD_API coord_op *coord_op_lock_renew(coord_lock *lock);
 
 /**
  * An op that lists the queue of a name, the oldest first: coord_result_kv, of which lease_id is whose it
- * is and the value what docs/LOCKS.md says. It needs no handle.
+ * is and the value what docs/LOCKS.md says. It needs no handle. @since 0.1
  */
 COORD_API coord_op *coord_op_lock_queue(const void *name, size_t name_len);
 
@@ -107,6 +111,7 @@ COORD_API coord_op *coord_op_lock_queue(const void *name, size_t name_len);
  * believes. With several names: all of them.
  *
  * @return COORD_OK; COORD_NOT_HELD: it is not held now, which also fails the txn; COORD_INVALID
+ * @since 0.1
  */
 COORD_API coord_code coord_op_if_held(coord_op *txn, const coord_lock *lock);
 
@@ -125,7 +130,11 @@ COORD_API int coord_lock_is_held(const coord_lock *lock);
  * @threads any   @blocks no   @since 0.1
  */
 COORD_API int64_t coord_lock_token(const coord_lock *lock);
-/** How long it is held at least if nobody is heard of any more; 0: it is not. As coord_lock_is_held. */
+/**
+ * How long it is held at least if nobody is heard of any more; 0: it is not. As coord_lock_is_held.
+ *
+ * @threads any   @blocks no   @since 0.1
+ */
 COORD_API int64_t coord_lock_remaining_ms(const coord_lock *lock);
 /**
  * The key by which it is held.
@@ -134,6 +143,7 @@ COORD_API int64_t coord_lock_remaining_ms(const coord_lock *lock);
  * @param out  [out] key and lease_id, create_revision is the token; borrowed until the handle is freed
  *             or acquires again
  * @return COORD_OK, COORD_INVALID, COORD_NOT_HELD
+ * @threads any   @blocks no   @since 0.1
  */
 COORD_API coord_code coord_lock_key(const coord_lock *lock, size_t i, coord_kv *out);
 

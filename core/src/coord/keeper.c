@@ -255,6 +255,15 @@ bool coord__keeper_start(coord__keeper *k, coord__kept *e, int64_t sent, int64_t
   return true;
 }
 
+void coord__keeper_refresh(coord__keeper *k, coord__kept *e, int64_t sent, int64_t ttl_s,
+                           int64_t now) {
+  if (e->state == COORD__KEPT_OUT) return;
+  int64_t ttl_ns = (ttl_s < COORD__TTL_MAX ? ttl_s : COORD__TTL_MAX) * NS_PER_S;
+  extend(e, sent + ttl_ns, now);
+  plan(k, e);
+  arm(k);
+}
+
 void coord__keeper_leave(coord__keeper *k, coord__kept *e) {
   take_out(k, e);
   end_unused_stream(k);

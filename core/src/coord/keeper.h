@@ -97,6 +97,9 @@ coord_code coord__keeper_join(coord__keeper *k, coord__kept *kept);
  * is up already, and it has left. */
 bool coord__keeper_start(coord__keeper *k, coord__kept *kept, int64_t sent_ns, int64_t ttl_s,
                          int64_t now_ns);
+/* Somebody else has had it renewed by a question sent then. */
+void coord__keeper_refresh(coord__keeper *k, coord__kept *kept, int64_t sent_ns, int64_t ttl_s,
+                           int64_t now_ns);
 /* No more of it, and no news. Fine for one that has left. */
 void coord__keeper_leave(coord__keeper *k, coord__kept *kept);
 /* All end. */

@@ -1,14 +1,13 @@
 #include "coord/lease_handle.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/event.h"
 #include "coord/keeper_wire.h"
 #include "coord/op.h"
+#include "coord/teller.h"
 #include "etcd/lease.h"
 #include "etcd/result.h"
 #include "etcd/waiter.h"
@@ -20,139 +19,35 @@ typedef enum phase {
   ENDED    /* lost, revoked, or the client was closed; CLOSED was told */
 } phase;
 
-/* An event of which there is one, so that it can be told without memory. */
-typedef struct last_event {
-  coord_event event;
-  coord_lease *lease;
-} last_event;
-
 struct coord_lease {
   coord__tenant tenant; /* first */
   atomic_int refs;      /* the program's, that of each event that is out, that of a revoke */
-  coord_queue *queue;   /* NULL: nobody is told */
-  uint64_t tag;
-  phase phase; /* I/O thread only, down to the lock */
+  coord__teller teller;
+  phase phase; /* I/O thread only, down to the end */
   coord_code end;
   struct opener *opener;
   coord__list closers;
   coord__job free_job;
-  pthread_mutex_t lock; /* of what follows; recursive, for an event may end where it is delivered */
-  bool muted;
-  struct risk_event *at_risk; /* those that are out, the newest of each kind */
-  struct risk_event *restored;
-  last_event lost;
-  last_event closed;
 };
-
-typedef struct risk_event {
-  coord_event event;
-  coord_lease *lease;
-} risk_event;
 
 /* ---- memory ---- */
 
 static void release(coord_lease *l) {
   if (atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1) return;
-  if (l->queue != NULL) coord__queue_release(l->queue);
-  pthread_mutex_destroy(&l->lock);
+  coord__teller_free(&l->teller);
   coord__free(l);
 }
 
-static void init_lock(coord_lease *l) {
-  pthread_mutexattr_t attr;
-  pthread_mutexattr_init(&attr);
-  pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-  pthread_mutex_init(&l->lock, &attr);
-  pthread_mutexattr_destroy(&attr);
-}
+static void retain_owner(void *owner) { atomic_fetch_add(&((coord_lease *)owner)->refs, 1); }
+
+static void release_owner(void *owner) { release(owner); }
 
 /* ---- events ---- */
-
-static void destroy_last(coord_event *event) {
-  release(COORD__CONTAINER(event, last_event, event)->lease);
-}
-
-static void destroy_risk(coord_event *event) {
-  risk_event *risk = COORD__CONTAINER(event, risk_event, event);
-  coord_lease *l = risk->lease;
-  pthread_mutex_lock(&l->lock);
-  if (l->at_risk == risk) l->at_risk = NULL;
-  if (l->restored == risk) l->restored = NULL;
-  pthread_mutex_unlock(&l->lock);
-  coord__free(risk);
-  release(l);
-}
-
-/* Lock held, not muted. */
-static void push(coord_lease *l, coord_event *event) {
-  coord__list events;
-  coord__list_init(&events);
-  coord__list_append(&events, &event->link);
-  event->tag = l->tag;
-  atomic_fetch_add(&l->refs, 1);
-  coord__queue_push(l->queue, &events);
-}
-
-static bool is_heard(const coord_lease *l) { return l->queue != NULL && !l->muted; }
-
-static coord_error *new_error(coord_code code, const char *why) {
-  coord_error *err = NULL;
-  if (code != COORD_OK) coord__fail(&err, code, "%s", why);
-  return err;
-}
-
-/* Without memory it is not told, as a line of the log is not; LOST and CLOSED always are. */
-static risk_event *new_risk(coord_lease *l, int32_t type, coord_code code, const char *why) {
-  risk_event *risk = coord__calloc(1, sizeof *risk);
-  if (risk == NULL) return NULL;
-  risk->lease = l;
-  risk->event = (coord_event){
-      .type = type, .code = code, .error = new_error(code, why), .destroy = destroy_risk};
-  return risk;
-}
-
-/* Take it back, if nobody has taken it out of the queue. Lock held. */
-static bool withdraw(coord_lease *l, risk_event **place) {
-  risk_event *risk = *place;
-  *place = NULL;
-  if (risk == NULL || !coord__queue_withdraw(l->queue, &risk->event)) return false;
-  coord_event_free(&risk->event);
-  return true;
-}
-
-static void tell_risk(coord_lease *l, coord_code code, const char *why) {
-  /* Who has not seen the RESTORED after the last one still believes that it is at risk. */
-  if (withdraw(l, &l->restored)) return;
-  l->at_risk = new_risk(l, COORD_EVENT_AT_RISK, code, why);
-  if (l->at_risk != NULL) push(l, &l->at_risk->event);
-}
-
-static void tell_restored(coord_lease *l) {
-  l->restored = new_risk(l, COORD_EVENT_RESTORED, COORD_OK, NULL);
-  if (l->restored != NULL) push(l, &l->restored->event);
-}
-
-static void tell_last(coord_lease *l, last_event *last, int32_t type, coord_code code,
-                      const char *why) {
-  last->lease = l;
-  last->event = (coord_event){
-      .type = type, .code = code, .error = new_error(code, why), .destroy = destroy_last};
-  push(l, &last->event);
-}
 
 static void tell_closed(coord_lease *l, coord_code code, const char *why) {
   l->phase = ENDED;
   l->end = code;
-  pthread_mutex_lock(&l->lock);
-  if (is_heard(l)) tell_last(l, &l->closed, COORD_EVENT_CLOSED, code, why);
-  pthread_mutex_unlock(&l->lock);
-}
-
-static void tell_lost(coord_lease *l, coord_code code, const char *why) {
-  pthread_mutex_lock(&l->lock);
-  if (is_heard(l)) tell_last(l, &l->lost, COORD_EVENT_LOST, code, why);
-  pthread_mutex_unlock(&l->lock);
-  tell_closed(l, code, why);
+  coord__teller_tell(&l->teller, COORD_EVENT_CLOSED, code, why, 0);
 }
 
 static void on_news(coord__kept *kept, coord__kept_news news, coord_code code, const char *why) {
@@ -160,36 +55,14 @@ static void on_news(coord__kept *kept, coord__kept_news news, coord_code code, c
   coord__log *log = &l->tenant.client->log;
   if (news == COORD__KEPT_LOST) {
     coord__log_at(log, COORD_LOG_ERROR, "%s", why);
-    tell_lost(l, code, why);
+    coord__teller_tell(&l->teller, COORD_EVENT_LOST, code, why, 0);
+    tell_closed(l, code, why);
   } else if (news == COORD__KEPT_ENDED) {
     tell_closed(l, code, why);
   } else {
     if (news == COORD__KEPT_AT_RISK) coord__log_at(log, COORD_LOG_WARN, "%s", why);
-    pthread_mutex_lock(&l->lock);
-    if (is_heard(l)) {
-      if (news == COORD__KEPT_AT_RISK) {
-        tell_risk(l, code, why);
-      } else {
-        tell_restored(l);
-      }
-    }
-    pthread_mutex_unlock(&l->lock);
+    coord__teller_tell_risk(&l->teller, news == COORD__KEPT_AT_RISK, code, why);
   }
-}
-
-/* No event of it comes out any more. */
-static void mute(coord_lease *l) {
-  if (l->queue == NULL) return;
-  pthread_mutex_lock(&l->lock);
-  l->muted = true;
-  withdraw(l, &l->at_risk);
-  withdraw(l, &l->restored);
-  last_event *last[] = {&l->lost, &l->closed};
-  for (size_t i = 0; i < 2; i++) {
-    if (last[i]->lease == NULL || !coord__queue_withdraw(l->queue, &last[i]->event)) continue;
-    coord_event_free(&last[i]->event); /* there is a reference of the program left */
-  }
-  pthread_mutex_unlock(&l->lock);
 }
 
 /* ---- opening ---- */
@@ -292,10 +165,13 @@ static coord_lease *new_lease(coord_client *c, int64_t id, coord_queue *queue, u
   l->tenant.client = c;
   l->tenant.kept.id = id;
   l->tenant.kept.news = on_news;
-  l->queue = queue != NULL ? coord__queue_retain(queue) : NULL;
-  l->tag = tag;
   coord__list_init(&l->closers);
-  init_lock(l);
+  coord__teller_init(&l->teller, queue, tag, l, retain_owner, release_owner);
+  if (!coord__teller_prepare(&l->teller, COORD_EVENT_LOST) ||
+      !coord__teller_prepare(&l->teller, COORD_EVENT_CLOSED)) {
+    release(l);
+    return NULL;
+  }
   coord__client_retain(c);
   coord__client_use(c);
   return l;
@@ -480,7 +356,7 @@ void coord__lease_free(coord_lease *l) {
     release(l);
     atomic_fetch_sub(&c->refs, 1);
   } else {
-    mute(l);
+    coord__teller_mute(&l->teller);
     l->free_job.run = run_free;
     coord__loop_post(c->loop, &l->free_job);
   }

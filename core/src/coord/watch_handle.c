@@ -165,6 +165,11 @@ static coord__watches *watches_of(coord_client *c) {
   return all;
 }
 
+coord__watcher *coord__client_watcher(coord_client *c) {
+  coord__watches *all = watches_of(c);
+  return all != NULL ? &all->watcher : NULL;
+}
+
 /* ---- life ---- */
 
 static void free_watch(coord_watch *w) {

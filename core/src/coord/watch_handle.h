@@ -3,6 +3,7 @@
 #define COORD_COORD_WATCH_HANDLE_H
 
 #include "coord/watch.h"
+#include "coord/watcher.h"
 #include "etcd/client.h"
 #include "etcd/op.h"
 
@@ -12,5 +13,8 @@ coord_code coord__watch_open(coord_client *c, const coord_op *get, int64_t start
                              coord_error **err);
 void coord__watch_close(coord_watch *watch);
 void coord__watch_drop(coord_watch *watch);
+
+/* I/O thread: what all watches of a client go through. NULL: memory is out. */
+coord__watcher *coord__client_watcher(coord_client *c);
 
 #endif

@@ -30,6 +30,7 @@ typedef struct coord__subscription {
   coord_code broken; /* why it had to be asked for again; COORD_OK: it has not */
   int refusals;      /* in a row */
   const struct coord__subscriber *subscriber;
+  void *owner; /* for the subscriber */
 } coord__subscription;
 
 /* Who is told. Not to call the watcher from within. */

@@ -369,8 +369,20 @@ static void end_closer(closer *w) {
   coord__waiter_signal(&w->waiter);
 }
 
+static bool is_busy(const coord_client *c) {
+  return !coord__list_empty(&c->open) || c->farewells > 0;
+}
+
+void coord__client_farewell(coord_client *c) { c->farewells++; }
+
+void coord__client_farewell_ended(coord_client *c) {
+  if (--c->farewells == 0 && !coord__list_empty(&c->closers)) {
+    coord__loop_defer(c->loop, &c->deliver);
+  }
+}
+
 void coord__client_task_ended(coord_client *c) {
-  if (coord__list_empty(&c->closers) || !coord__list_empty(&c->open)) return;
+  if (coord__list_empty(&c->closers) || is_busy(c)) return;
   coord__client_end(c);
   while (!coord__list_empty(&c->closers)) {
     end_closer(COORD__CONTAINER(c->closers.next, closer, link));
@@ -390,7 +402,7 @@ static void run_close(coord__job *job) {
   coord_client *c = w->client;
   coord__list_append(&c->closers, &w->link);
   w->patience.fire = on_patience;
-  if (coord__list_empty(&c->open)) {
+  if (!is_busy(c)) {
     coord__loop_defer(c->loop, &c->deliver);
   } else if (w->deadline_ns != 0) {
     coord__timer_set(c->loop, &w->patience, w->deadline_ns);

@@ -51,10 +51,12 @@ struct coord_client {
   coord__list completed; /* tasks to be delivered before the loop sleeps */
   coord__idle deliver;
   coord__list parts;
-  struct coord__keeper *keeper;   /* coord/keeper_wire.h; NULL: there was no lease yet */
-  struct coord__watches *watches; /* coord/watch_handle.h; NULL: none was opened */
-  coord__list closers;            /* threads in coord__client_close */
-  bool no_range_stream;           /* the server has told that it lacks it */
+  struct coord__keeper *keeper;     /* coord/keeper_wire.h; NULL: there was no lease yet */
+  struct coord__watches *watches;   /* coord/watch_handle.h; NULL: none was opened */
+  struct coord__sessions *sessions; /* coord/session.h; NULL: no lock was acquired yet */
+  coord__list closers;              /* threads in coord__client_close */
+  size_t farewells;     /* of handles that were freed, under way: a close waits for them */
+  bool no_range_stream; /* the server has told that it lacks it */
 };
 
 coord_code coord__client_open(const coord_options *options, coord_client **out, coord_error **err);
@@ -67,6 +69,10 @@ void coord__client_unuse(coord_client *c);
 /* The memory. */
 void coord__client_retain(coord_client *c);
 void coord__client_release(coord_client *c);
+
+/* I/O thread. */
+void coord__client_farewell(coord_client *c);
+void coord__client_farewell_ended(coord_client *c);
 
 bool coord__client_forked(const coord_client *c);
 

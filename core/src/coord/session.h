@@ -1,0 +1,57 @@
+/*
+ * Sessions: leases that locks and elections hang on, kept alive as long as something does. Those of a
+ * client that ask for the same TTL share one, save that two on one name never do: their keys would be
+ * the same. I/O thread only, unless stated.
+ */
+#ifndef COORD_COORD_SESSION_H
+#define COORD_COORD_SESSION_H
+
+#include "coord/keeper_wire.h"
+
+typedef struct coord__session coord__session;
+typedef struct coord__pool coord__pool;
+
+/* Who hangs on a session. */
+typedef struct coord__member {
+  coord__list link;
+  coord__session *session; /* NULL: on none */
+  uint64_t name;           /* a hash: members of one session differ in it */
+  bool waits;              /* for the lease */
+  /* The lease is there, or not to be had; in that case it is out. err is handed over. */
+  void (*ready)(struct coord__member *m, coord_code code, coord_error *err);
+  /* LOST and ENDED: it is out. */
+  void (*news)(struct coord__member *m, coord__kept_news news, coord_code code, const char *why);
+} coord__member;
+
+/* The pool of all that ask for this TTL, or one of its own. Each open is followed by one close, after
+ * which its sessions end with their last members. NULL: memory is out. */
+coord__pool *coord__pool_open(coord_client *c, int64_t ttl_s, bool own);
+void coord__pool_close(coord__pool *pool);
+
+/* Hang on a session of the pool that has none of this name. `ready` follows, or comes from within. */
+void coord__session_join(coord__pool *pool, coord__member *m, uint64_t name);
+/* Hang on a session of its own with a lease that exists. The same, with COORD_NOT_FOUND. */
+void coord__session_adopt(coord__pool *pool, coord__member *m, uint64_t name, int64_t lease_id);
+/* Fine for one that hangs on none. */
+void coord__session_leave(coord__member *m);
+/* The server does not know the lease any more: nobody joins it from now on. */
+void coord__session_retire(coord__session *s);
+
+/* Have its lease renewed at once. */
+typedef struct coord__renewal {
+  coord__call call; /* to be ended by coord__call_end, if need be */
+  coord__session *session;
+  int64_t asked_ns;
+  void (*done)(struct coord__renewal *r, coord_code code, coord_error *err, int64_t ttl_s);
+} coord__renewal;
+void coord__session_renew(coord__session *s, coord__renewal *renewal, int64_t deadline_ns);
+
+/* Any thread: */
+int64_t coord__session_lease_id(const coord__session *s);
+int64_t coord__session_ttl_s(const coord__session *s);
+/* As coord__kept_left_ns. */
+int64_t coord__session_left_ns(coord__session *s);
+coord__session *coord__session_retain(coord__session *s);
+void coord__session_release(coord__session *s);
+
+#endif
