@@ -156,6 +156,7 @@ static void add_action(t_lock_story *s, const t_entry *e) {
   s->tally.cut_short += (e->flags & T_HELD_AFTER) == 0;
   s->tally.refused += (e->flags & T_KEY_REFUSED) != 0;
   s->tally.stale += (e->flags & T_STALE_TRIED) != 0;
+  s->tally.stale_refused += (e->flags & T_STALE_REFUSED) != 0;
   if (e->token == 0 && (e->flags & T_HELD_AFTER) != 0 && may_tell(s)) {
     T_FAIL("rival %d holds the lock without a token", (int)e->rival);
   }

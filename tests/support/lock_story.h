@@ -14,8 +14,9 @@ typedef struct t_lock_tally {
   int cut_short; /* of these: not sure to hold it any more at the end */
   int guarded;   /* writes of the key that were done */
   int refused;   /* and that were not */
-  int stale;     /* of these tried with a token of before */
-  int ended[8];  /* waits: held, CONFLICT, TIMEOUT, CANCELED, LOST, UNAVAILABLE, others */
+  int stale;     /* tried with a token of before */
+  int stale_refused;
+  int ended[8]; /* waits: held, CONFLICT, TIMEOUT, CANCELED, LOST, UNAVAILABLE, others */
 } t_lock_tally;
 
 /* Watches keys below NAME/ and the key NAME-guarded from now on, with a client that nothing hurts. */

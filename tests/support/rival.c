@@ -77,7 +77,7 @@ t_register t_register_read(const char *dir) {
   return r;
 }
 
-static bool write_file(const char *dir, int64_t token) {
+static bool write_file(const char *dir, int64_t token, int64_t acting) {
   t_register r = {0};
   int fd = open_register(dir);
   while (flock(fd, LOCK_EX) != 0 && errno == EINTR) continue;
@@ -87,7 +87,7 @@ static bool write_file(const char *dir, int64_t token) {
   r.refused += !good;
   if (good) {
     r.token = token;
-    r.writer = getpid();
+    r.acting = acting;
   }
   if (pwrite(fd, &r, sizeof r, 0) != sizeof r) abort();
   close(fd);
@@ -128,14 +128,16 @@ static bool act(contender *c) {
   e.flags = T_HELD_BEFORE;
   e.token = coord_lock_token(c->lock);
   coord_op *txn = guarded_put(c, e.token);
-  pause_us(some(1000)); /* time to be stopped in */
+  /* Between the two it can be stopped, and the second write and the transaction come late. */
+  if (e.token != 0) write_file(c->rival->dir, e.token, getpid());
+  pause_us(some(some(4) == 0 ? 100000 : 1000));
   if (e.token != 0) {
-    e.flags |= write_file(c->rival->dir, e.token) ? T_FILE_WRITTEN : T_FILE_REFUSED;
+    e.flags |= write_file(c->rival->dir, e.token, 0) ? T_FILE_WRITTEN : T_FILE_REFUSED;
   }
   if (txn != NULL) e.flags |= do_guarded(c, txn);
   if (c->stale != NULL) {
     e.flags |= T_STALE_TRIED;
-    do_guarded(c, c->stale); /* those who watch the key see what became of it */
+    if (do_guarded(c, c->stale) == T_KEY_REFUSED) e.flags |= T_STALE_REFUSED;
     coord_op_free(c->stale);
     c->stale = NULL;
   }
@@ -151,7 +153,7 @@ static bool act(contender *c) {
 
 static void hold(contender *c) {
   coord_op *keep = guarded_put(c, coord_lock_token(c->lock));
-  for (int i = some(4); i >= 0 && act(c); i--) pause_us(some(some(60) == 0 ? 400000 : 3000));
+  for (int i = some(4); i >= 0 && act(c); i--) pause_us(some(3000));
   if (some(20) == 0) {
     coord_op *renew = coord_op_lock_renew(c->lock);
     coord_call(c->rival->client, renew, 1000, NULL, NULL);

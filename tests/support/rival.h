@@ -21,7 +21,8 @@ enum {
   T_FILE_REFUSED = 8,
   T_KEY_WRITTEN = 16,
   T_KEY_REFUSED = 32, /* the transaction was done, and did nothing */
-  T_STALE_TRIED = 64  /* with what was built while it held the lock the time before: refused too */
+  T_STALE_TRIED = 64, /* with what was built while it held the lock the time before */
+  T_STALE_REFUSED = 128
 };
 
 /* One line of the account. Times are those of a clock that all processes share and that goes on while
@@ -41,7 +42,7 @@ typedef struct t_register {
   int64_t token; /* the greatest */
   int64_t written;
   int64_t refused;
-  int64_t writer; /* pid of the last one that was let in */
+  int64_t acting; /* the pid of one that is in the middle of it; 0: nobody */
 } t_register;
 
 typedef struct t_rival_options {
