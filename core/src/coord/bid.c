@@ -10,57 +10,13 @@ static coord__bid *bid_of(coord__claim *claim) { return (coord__bid *)claim; }
 
 /* ---- calls ---- */
 
-static coord_code decode(coord__bid *bid, coord__call *call, coord_result **out,
-                         coord_error **err) {
-  coord_code code = bid->decode(call->response.data, call->response.len, out, err);
-  if (code == COORD_OK) code = coord__namespace_leave(&bid->client->ns, *out, err);
-  if (code == COORD_OK) return COORD_OK;
-  coord__error_set_endpoint(*err, call->endpoint);
-  coord__result_free(*out);
-  *out = NULL;
-  return code;
-}
-
-static void on_answer(coord__call *call) {
-  coord__bid *bid = COORD__CONTAINER(call, coord__bid, call);
-  coord_code code = call->code;
-  coord_error *err = call->error;
-  coord_result *result = NULL;
-  bool doubt = call->maybe_applied || (coord_error_flags(err) & COORD_MAYBE_APPLIED) != 0;
-  size_t received = call->response.len;
-  if (code == COORD_OK) {
-    code = decode(bid, call, &result, &err);
-    doubt |= code != COORD_OK;
-  }
-  coord__buf_free(&call->response);
-  coord__stats_record(&bid->client->stats, call->method, coord__clock_ns() - bid->asked_ns,
-                      bid->sent, received, code != COORD_OK);
-  coord__claim_answered(&bid->claim, code, err, result, doubt);
+static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_result *result,
+                      bool doubt) {
+  coord__claim_answered(&COORD__CONTAINER(ask, coord__bid, ask)->claim, code, err, result, doubt);
 }
 
 static void wire_ask(coord__claim *claim, coord_op *op) {
-  coord__bid *bid = bid_of(claim);
-  coord_client *c = bid->client;
-  coord__request request = {0};
-  coord_error *err = NULL;
-  coord_code code =
-      op != NULL ? coord__op_encode(op, &c->limits, &request, &err) : coord__no_memory(&err);
-  coord__op_free(op);
-  if (code != COORD_OK) {
-    coord__claim_answered(claim, code, err, NULL, false);
-    return;
-  }
-  bid->decode = request.decode;
-  bid->sent = request.body.len;
-  bid->asked_ns = coord__clock_ns();
-  bid->call = (coord__call){.method = request.method,
-                            .request = request.body,
-                            .repeatable = true,
-                            .read_only = request.read_only,
-                            .needs_leader = request.needs_leader,
-                            .deadline_ns = bid->asked_ns + c->request_timeout_ms * COORD__NS_PER_MS,
-                            .done = on_answer};
-  coord__call_start(&c->rpc, &bid->call);
+  coord__ask_start(&bid_of(claim)->ask, op, 0);
 }
 
 /* ---- watches ---- */
@@ -172,7 +128,8 @@ coord__bid *coord__bid_new(coord_client *c, const void *name, size_t name_len,
     return NULL;
   }
   bid->claim.told = told;
-  bid->client = c;
+  bid->client = bid->ask.client = c;
+  bid->ask.done = on_answer;
   bid->attend.run = on_attend;
   bid->timer.fire = on_timer;
   coord__client_retain(c);

@@ -3,6 +3,7 @@
 #ifndef COORD_COORD_BID_H
 #define COORD_COORD_BID_H
 
+#include "coord/ask.h"
 #include "coord/claim.h"
 #include "coord/session.h"
 #include "coord/watcher.h"
@@ -12,10 +13,7 @@ typedef struct coord__bid {
   coord__member member;
   coord_client *client;
   void *owner; /* for `told`; NULL: nobody cares any more */
-  coord__call call;
-  coord__decode_fn decode;
-  int64_t asked_ns;
-  size_t sent;
+  coord__ask ask;
   coord__subscription subs[2]; /* by coord__claim_eye */
   bool used[2];
   bool takes_leave; /* and whoever closes the client waits for it */

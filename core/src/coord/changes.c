@@ -198,6 +198,29 @@ coord_code coord__changes_new(const uint8_t *bytes, const coord__span *span, int
   return COORD_OK;
 }
 
+static const void *copy_bytes(uint8_t **at, const void *p, size_t n) {
+  const void *copy = *at;
+  if (n > 0) memcpy(*at, p, n);
+  (*at)[n] = '\0';
+  *at += n + 1;
+  return copy;
+}
+
+coord__changes *coord__changes_one(int32_t type, const coord_kv *kv) {
+  coord__changes *c = allocate(sizeof(coord_kv) + 1 + kv->key_len + 1 + kv->value_len + 1);
+  if (c == NULL) return NULL;
+  c->count = 1;
+  c->kvs = (coord_kv *)(void *)(c + 1);
+  c->types = (uint8_t *)(c->kvs + 1);
+  c->types[0] = (uint8_t)type;
+  uint8_t *at = c->types + 1;
+  c->kvs[0] = *kv;
+  c->kvs[0].key = copy_bytes(&at, kv->key, kv->key_len);
+  c->kvs[0].value = copy_bytes(&at, kv->value, kv->value_len);
+  c->event.revision = kv->mod_revision;
+  return c;
+}
+
 coord__changes *coord__changes_none(int64_t revision) {
   coord__changes *c = allocate(0);
   if (c != NULL) c->event.revision = revision;

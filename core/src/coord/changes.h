@@ -35,6 +35,8 @@ coord_code coord__changes_find(const uint8_t *bytes, size_t len, int64_t next, b
  * in the namespace). */
 coord_code coord__changes_new(const uint8_t *bytes, const coord__span *span, int64_t next,
                               const coord__namespace *ns, coord__changes **out);
+/* One with one change. NULL: memory is out. */
+coord__changes *coord__changes_one(int32_t type, const coord_kv *kv);
 /* One without changes: so far the watch has come. NULL: memory is out. */
 coord__changes *coord__changes_none(int64_t revision);
 

@@ -87,14 +87,19 @@ static bool when_ours(coord_op *txn, const coord__claim *c) {
   return when(txn, &c->key, COORD_COMPARE_CREATE, COORD_EQUAL, c->revision);
 }
 
-static coord_op *join_op(const coord__claim *c) {
-  coord_op *txn = coord__op_txn();
+static coord_op *put_key(const coord__claim *c) {
   coord_op *put = coord__op_put(c->key.data, c->key.len, c->value.data, c->value.len);
   if (put != NULL) coord__op_set(put, COORD_OP_LEASE, c->lease_id);
+  return put;
+}
+
+static coord_op *join_op(const coord__claim *c) {
+  coord_op *txn = coord__op_txn();
   bool ok = when(txn, &c->key, COORD_COMPARE_CREATE, COORD_EQUAL, 0);
-  ok &= add(txn, true, put);
+  ok &= add(txn, true, put_key(c));
   ok &= add(txn, true, get_queue(c, false));
   ok &= add(txn, false, get_key(&c->key));
+  if (c->rewrites) ok &= add(txn, false, put_key(c));
   return finish(txn, ok);
 }
 
@@ -349,7 +354,7 @@ static void on_malformed(coord__claim *c, coord_result *r) {
 }
 
 static void on_joined(coord__claim *c, coord_result *r) {
-  if (!has_form(r, 2, 1) || (!r->succeeded && r->parts[0].kv_count != 1)) {
+  if (!has_form(r, 2, c->rewrites ? 2 : 1) || (!r->succeeded && r->parts[0].kv_count != 1)) {
     on_malformed(c, r);
     return;
   }
@@ -498,13 +503,6 @@ bool coord__claim_start(coord__claim *c, int64_t lease_id) {
   if (!set_key(c, lease_id)) return false;
   c->state = COORD__CLAIM_JOINING;
   ask(c, join_op(c));
-  return true;
-}
-
-bool coord__claim_resume(coord__claim *c, int64_t lease_id, int64_t revision) {
-  if (!set_key(c, lease_id)) return false;
-  c->revision = revision;
-  check(c);
   return true;
 }
 

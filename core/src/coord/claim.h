@@ -65,6 +65,7 @@ struct coord__claim {
   coord__buf mark;   /* NAME!held */
   coord__buf key;    /* NAME/<lease> */
   coord__buf value;
+  bool rewrites; /* a key that is there already gets the value too */
   int64_t lease_id;
   coord__claim_state state;
   bool asking;      /* an answer is to come */
@@ -92,10 +93,8 @@ bool coord__claim_init(coord__claim *claim, const coord__claim_wire *wire, const
 /* Only before a start, or after COORD__CLAIM_IS_OVER. */
 void coord__claim_free(coord__claim *claim);
 
-/* Ask for the key, under this lease. False: memory is out. */
+/* Ask for the key, under this lease; one that is there already is gone on with. False: memory is out. */
 bool coord__claim_start(coord__claim *claim, int64_t lease_id);
-/* Go on from a key that exists. */
-bool coord__claim_resume(coord__claim *claim, int64_t lease_id, int64_t revision);
 /* Release it, or give up waiting. HAS_LEFT follows, unless it was told that it failed or was lost. */
 void coord__claim_leave(coord__claim *claim);
 /* The lease is gone, and the key with it. */

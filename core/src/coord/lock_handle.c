@@ -48,6 +48,8 @@ struct coord_lock {
   bool reentrant;
   int64_t delay_ns;
   char *owner;
+  int64_t adopt_id;
+  const coord__buf *candidacy; /* what the key is to say, while it is being acquired; else NULL */
   coord__job open_job;
   coord__job free_job;
   coord__part client_part;
@@ -256,6 +258,9 @@ static int64_t wall_ms(void) {
 static bool write_value(const coord_lock *l, coord__buf *value) {
   static const char *const kinds[] = {NULL, "read", "semaphore"};
   const char *kind = kinds[l->kind];
+  if (l->candidacy != NULL) {
+    return coord__buf_append(value, l->candidacy->data, l->candidacy->len);
+  }
   if (kind == NULL && l->owner[0] == '\0') return true;
   struct json_object *object = json_object_new_object();
   if (object == NULL) return false;
@@ -282,6 +287,7 @@ static void bid_for(coord_lock *l, size_t i) {
   bid->claim.kind = l->kind;
   bid->claim.permits = l->permits;
   bid->claim.delay_ns = l->delay_ns;
+  bid->claim.rewrites = l->candidacy != NULL;
   bid->owner = l;
   bid->member.ready = on_ready;
   bid->member.news = on_news;
@@ -305,7 +311,7 @@ static void yield(coord_lock *l) {
   for (size_t i = l->at + 1; i > 0; i--) coord__claim_leave(&l->parts[i - 1].bid->claim);
 }
 
-static void start_acquire(coord_lock *l, coord__task *task, bool wait) {
+void coord__lock_acquire(coord_lock *l, coord__task *task, bool wait, const coord__buf *candidacy) {
   coord_error *err = NULL;
   coord_code code = COORD_OK;
   bool counts = l->phase == HELD && l->reentrant && task != NULL;
@@ -322,7 +328,7 @@ static void start_acquire(coord_lock *l, coord__task *task, bool wait) {
     if (result == NULL) code = coord__no_memory(&err);
   }
   if (code == COORD_OK && l->pool == NULL) {
-    l->pool = coord__pool_open(l->client, l->ttl_s, l->own);
+    l->pool = coord__pool_open(l->client, l->ttl_s, l->own, l->adopt_id);
     if (l->pool == NULL) code = coord__no_memory(&err);
   }
   if (code == COORD_OK && !coord__teller_prepare(&l->teller, COORD_EVENT_LOST)) {
@@ -341,6 +347,7 @@ static void start_acquire(coord_lock *l, coord__task *task, bool wait) {
     l->task = task;
     l->result = result;
     l->wait = wait;
+    l->candidacy = candidacy;
     l->stale = 0;
     l->at = 0;
     bid_for(l, 0);
@@ -456,12 +463,15 @@ static void on_told(coord__claim *claim, coord__claim_news news, coord_code code
 
 /* ---- the ops ---- */
 
-static void start_wait(void *self, coord__task *task) { start_acquire(self, task, true); }
+static void start_wait(void *self, coord__task *task) {
+  coord__lock_acquire(self, task, true, NULL);
+}
 
-static void start_try(void *self, coord__task *task) { start_acquire(self, task, false); }
+static void start_try(void *self, coord__task *task) {
+  coord__lock_acquire(self, task, false, NULL);
+}
 
-static void start_release(void *self, coord__task *task) {
-  coord_lock *l = self;
+void coord__lock_release(coord_lock *l, coord__task *task) {
   coord_error *err = NULL;
   coord_code code = COORD_OK;
   if (l->freed) {
@@ -488,7 +498,9 @@ static void start_release(void *self, coord__task *task) {
   }
 }
 
-static void end_op(coord_lock *l, coord__task *task, coord_code code, const char *why) {
+static void start_release(void *self, coord__task *task) { coord__lock_release(self, task); }
+
+void coord__lock_end(coord_lock *l, coord__task *task, coord_code code, const char *why) {
   coord_error *err = NULL;
   if (l->task != task) return;
   if (l->phase == RELEASING) {
@@ -508,7 +520,7 @@ static void end_op(coord_lock *l, coord__task *task, coord_code code, const char
 }
 
 static void cancel(void *self, coord__task *task, coord_code code, const char *why) {
-  end_op(self, task, code, why);
+  coord__lock_end(self, task, code, why);
 }
 
 /* ---- renewing ---- */
@@ -603,6 +615,18 @@ coord_op *coord__op_lock_queue(const void *name, size_t name_len) {
   return op;
 }
 
+coord__teller *coord__lock_teller(coord_lock *l) { return &l->teller; }
+
+void coord__lock_for_election(coord_lock *l) {
+  l->kind = COORD__CLAIM_EXCLUSIVE;
+  l->reentrant = false;
+  l->delay_ns = 0;
+}
+
+void coord__lock_retain(coord_lock *l) { retain_self(l); }
+
+void coord__lock_let_go(coord_lock *l) { release(l); }
+
 /* ---- life ---- */
 
 static void end_part(coord__part *client_part) {
@@ -684,7 +708,8 @@ static coord_code take_options(coord_lock *l, const coord_options *o, coord_erro
   l->kind = kinds[coord__options_choice(o, COORD__OPTION_LOCK_KIND)];
   l->permits = (size_t)coord__options_int(o, COORD__OPTION_LOCK_PERMITS);
   l->ttl_s = coord__options_int(o, COORD__OPTION_LOCK_TTL_S);
-  l->own = coord__options_choice(o, COORD__OPTION_LOCK_LEASE) == 1;
+  l->adopt_id = coord__options_int(o, COORD__OPTION_LOCK_LEASE_ID);
+  l->own = l->adopt_id != 0 || coord__options_choice(o, COORD__OPTION_LOCK_LEASE) == 1;
   l->reentrant = coord__options_bool(o, COORD__OPTION_LOCK_REENTRANT);
   l->delay_ns = coord__options_int(o, COORD__OPTION_LOCK_DELAY_MS) * COORD__NS_PER_MS;
   l->owner = coord__strdup(coord__options_text(o, COORD__OPTION_LOCK_OWNER));

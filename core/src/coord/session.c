@@ -16,6 +16,7 @@ struct coord__pool {
   coord__list link; /* of the shared ones */
   coord_client *client;
   int64_t ttl_s;
+  int64_t adopt_id;
   size_t opens;
   coord__list sessions;
 };
@@ -314,25 +315,21 @@ void coord__session_join(coord__pool *pool, coord__member *m, uint64_t name) {
     if (!m->waits) m->ready(m, COORD_OK, NULL);
     return;
   }
-  int64_t id = coord__lease_new_id();
+  int64_t adopted = pool->adopt_id;
+  int64_t id = adopted != 0 ? adopted : coord__lease_new_id();
   coord__session *s = new_session(pool, id);
   if (s == NULL || !enter(s, m, name)) {
     if (s != NULL) fail(s, COORD_NO_MEMORY, NULL);
     refuse(m);
     return;
   }
-  s->echo = (coord__echo){.code = COORD_CONFLICT, .lease_id = id, .ttl_s = pool->ttl_s};
-  open_session(s, coord__op_lease_grant(pool->ttl_s, id));
-}
-
-void coord__session_adopt(coord__pool *pool, coord__member *m, uint64_t name, int64_t lease_id) {
-  coord__session *s = new_session(pool, lease_id);
-  if (s == NULL || !enter(s, m, name)) {
-    if (s != NULL) fail(s, COORD_NO_MEMORY, NULL);
-    refuse(m);
-    return;
+  pool->adopt_id = 0;
+  if (adopted != 0) {
+    open_session(s, coord__op_lease_keepalive(id));
+  } else {
+    s->echo = (coord__echo){.code = COORD_CONFLICT, .lease_id = id, .ttl_s = pool->ttl_s};
+    open_session(s, coord__op_lease_grant(pool->ttl_s, id));
   }
-  open_session(s, coord__op_lease_keepalive(lease_id));
 }
 
 void coord__session_retire(coord__session *s) {
@@ -407,7 +404,7 @@ static coord__sessions *sessions_of(coord_client *c) {
   return all;
 }
 
-coord__pool *coord__pool_open(coord_client *c, int64_t ttl_s, bool own) {
+coord__pool *coord__pool_open(coord_client *c, int64_t ttl_s, bool own, int64_t adopt_id) {
   coord__sessions *all = sessions_of(c);
   if (all == NULL) return NULL;
   for (coord__list *n = all->pools.next; !own && n != &all->pools; n = n->next) {
@@ -418,7 +415,7 @@ coord__pool *coord__pool_open(coord_client *c, int64_t ttl_s, bool own) {
   }
   coord__pool *pool = coord__calloc(1, sizeof *pool);
   if (pool == NULL) return NULL;
-  *pool = (coord__pool){.client = c, .ttl_s = ttl_s, .opens = 1};
+  *pool = (coord__pool){.client = c, .ttl_s = ttl_s, .adopt_id = adopt_id, .opens = 1};
   coord__list_init(&pool->sessions);
   if (!own) coord__list_append(&all->pools, &pool->link);
   return pool;

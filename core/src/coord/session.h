@@ -23,15 +23,14 @@ typedef struct coord__member {
   void (*news)(struct coord__member *m, coord__kept_news news, coord_code code, const char *why);
 } coord__member;
 
-/* The pool of all that ask for this TTL, or one of its own. Each open is followed by one close, after
- * which its sessions end with their last members. NULL: memory is out. */
-coord__pool *coord__pool_open(coord_client *c, int64_t ttl_s, bool own);
+/* The pool of all that ask for this TTL, or one of its own, whose first session has the lease adopt_id,
+ * which exists, unless that is 0. Each open is followed by one close, after which its sessions end with
+ * their last members. NULL: memory is out. */
+coord__pool *coord__pool_open(coord_client *c, int64_t ttl_s, bool own, int64_t adopt_id);
 void coord__pool_close(coord__pool *pool);
 
 /* Hang on a session of the pool that has none of this name. `ready` follows, or comes from within. */
 void coord__session_join(coord__pool *pool, coord__member *m, uint64_t name);
-/* Hang on a session of its own with a lease that exists. The same, with COORD_NOT_FOUND. */
-void coord__session_adopt(coord__pool *pool, coord__member *m, uint64_t name, int64_t lease_id);
 /* Fine for one that hangs on none. */
 void coord__session_leave(coord__member *m);
 /* The server does not know the lease any more: nobody joins it from now on. */

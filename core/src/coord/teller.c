@@ -3,10 +3,12 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/queue.h"
+#include "coord/changes.h"
 
 typedef struct coord__notice {
   coord_event event;
   coord__teller *teller;
+  coord__changes *changes;
 } notice;
 
 void coord__teller_init(coord__teller *t, coord_queue *queue, uint64_t tag, void *owner,
@@ -32,6 +34,7 @@ static void destroy(coord_event *event) {
   pthread_mutex_lock(&t->lock);
   if (t->out[event->type] == n) t->out[event->type] = NULL;
   pthread_mutex_unlock(&t->lock);
+  if (n->changes != NULL) coord_event_free(&n->changes->event);
   coord__free(n);
   t->release(t->owner);
 }
@@ -61,24 +64,43 @@ static void push(coord__teller *t, notice *n) {
   coord__queue_push(t->queue, &events);
 }
 
+/* In the place of the one that waits. Lock held. NULL: it is muted, or memory is out. */
+static notice *take(coord__teller *t, int32_t type, coord_code code, int64_t revision) {
+  if (t->muted) return NULL;
+  notice *n = t->ready[type];
+  t->ready[type] = NULL;
+  withdraw(t, type);
+  if (n == NULL) n = coord__calloc(1, sizeof *n);
+  if (n == NULL) return NULL;
+  n->teller = t;
+  n->event = (coord_event){
+      .type = type, .code = code, .tag = t->tag, .revision = revision, .destroy = destroy};
+  return n;
+}
+
 void coord__teller_tell(coord__teller *t, int32_t type, coord_code code, const char *why,
                         int64_t revision) {
   if (t->queue == NULL) return;
   pthread_mutex_lock(&t->lock);
-  notice *n = t->muted ? NULL : t->ready[type];
-  if (!t->muted) {
-    t->ready[type] = NULL;
-    withdraw(t, type);
-    if (n == NULL) n = coord__calloc(1, sizeof *n);
-  }
+  notice *n = take(t, type, code, revision);
   if (n != NULL) {
-    n->teller = t;
-    n->event = (coord_event){
-        .type = type, .code = code, .tag = t->tag, .revision = revision, .destroy = destroy};
     if (code != COORD_OK) coord__fail(&n->event.error, code, "%s", why != NULL ? why : "");
     push(t, n);
   }
   pthread_mutex_unlock(&t->lock);
+}
+
+void coord__teller_tell_changes(coord__teller *t, coord__changes *changes) {
+  notice *n = NULL;
+  pthread_mutex_lock(&t->lock);
+  if (t->queue != NULL) n = take(t, COORD_EVENT_CHANGES, COORD_OK, changes->event.revision);
+  if (n != NULL) {
+    n->changes = changes;
+    n->event.changes = changes;
+    push(t, n);
+  }
+  pthread_mutex_unlock(&t->lock);
+  if (n == NULL) coord_event_free(&changes->event);
 }
 
 void coord__teller_tell_risk(coord__teller *t, bool at_risk, coord_code code, const char *why) {

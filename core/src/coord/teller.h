@@ -12,6 +12,7 @@
 #include "coord/queue.h"
 
 struct coord__notice;
+struct coord__changes;
 
 typedef struct coord__teller {
   coord_queue *queue; /* NULL: nobody is told */
@@ -35,6 +36,8 @@ bool coord__teller_prepare(coord__teller *t, int32_t type);
  * is not, unless some was set aside. I/O thread. */
 void coord__teller_tell(coord__teller *t, int32_t type, coord_code code, const char *why,
                         int64_t revision);
+/* CHANGES, which are handed over. */
+void coord__teller_tell_changes(coord__teller *t, struct coord__changes *changes);
 /* AT_RISK or RESTORED; who has not seen the RESTORED after the last AT_RISK needs no other one. */
 void coord__teller_tell_risk(coord__teller *t, bool at_risk, coord_code code, const char *why);
 /* No event of it comes out any more. Any thread. */

@@ -1,0 +1,40 @@
+/* Who leads an election, told whenever that changes, through compactions and lost connections. I/O
+ * thread only. */
+#ifndef COORD_COORD_OBSERVER_H
+#define COORD_COORD_OBSERVER_H
+
+#include "coord/ask.h"
+#include "coord/watcher.h"
+
+typedef struct coord__observer {
+  coord_client *client;
+  coord__buf prefix; /* NAME/ */
+  /* The leader's key, or NULL: nobody leads, since this revision. */
+  void (*told)(struct coord__observer *o, const coord_kv *kv, int64_t revision);
+  /* After coord__observer_stop, once nothing is under way. */
+  void (*stopped)(struct coord__observer *o);
+  coord__ask ask;
+  bool asking;
+  bool stopping;
+  bool watching;
+  bool stale; /* look again */
+  coord__subscription sub;
+  coord__idle attend;
+  coord__timer timer;
+  coord__buf leader; /* its key; empty: nobody leads */
+  int64_t told_revision;
+  bool has_told;
+  unsigned failures;
+} coord__observer;
+
+/* False: memory is out. */
+bool coord__observer_init(coord__observer *o, coord_client *c, const void *name, size_t name_len);
+void coord__observer_free(coord__observer *o);
+void coord__observer_start(coord__observer *o);
+/* `stopped` follows, or comes from within. */
+void coord__observer_stop(coord__observer *o);
+
+/* The key of who leads: the oldest one. NULL: memory is out. */
+coord_op *coord__leader_op(const void *prefix, size_t len);
+
+#endif
