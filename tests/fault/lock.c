@@ -101,6 +101,7 @@ static coord_lock *childs_lock(const char *endpoint, const char *name, coord_cli
   coord_options_set(options, "endpoints", endpoint, NULL);
   coord_options_set(options, "wire", t_on_gateway() ? "gateway" : "grpc", NULL);
   coord_options_set(options, "lock.ttl.s", "2", NULL);
+  coord_options_set(options, "log.level", "off", NULL);
   coord_client_open(options, client, NULL);
   coord_queue_open(queue, NULL);
   coord_lock_open(*client, name, strlen(name), NULL, *queue, HOLDER, &lock, NULL);

@@ -23,10 +23,12 @@ struct t_contender {
   t_way way;
   coord_client *client;
   const char *name;
-  char key[160]; /* "": it does not have it */
+  const char *value; /* NULL: a lock */
+  char key[160];     /* "": it does not have it */
   /* ours */
   coord_queue *queue;
   coord_lock *lock;
+  coord_election *election;
   /* a process, or a request that waits for its answer */
   pid_t pid;
   int in;
@@ -35,6 +37,7 @@ struct t_contender {
   size_t len;
   bool ended;
   int64_t lease_id;
+  char leader[TEXT]; /* of the server's service: what it calls the leader */
 };
 
 const char *const t_way_names[T_WAYS] = {"libcoord", "etcdctl", "the server", "Go"};
@@ -68,8 +71,24 @@ const char *t_way_missing(t_way way) {
 
 /* ---- ours ---- */
 
+static void begin_our_election(t_contender *c) {
+  coord_options *options = t_options("lock.lease", "own", NULL);
+  coord_op *op = NULL;
+  T_CODE(coord_election_open(c->client, c->name, strlen(c->name), options, NULL, 0, &c->election,
+                             NULL),
+         COORD_OK);
+  op = coord_op_campaign(c->election, c->value, strlen(c->value));
+  T_CODE(coord_submit(c->client, op, -1, c->queue, 1, NULL, NULL), COORD_OK);
+  coord_op_free(op);
+  coord_options_free(options);
+}
+
 static void begin_ours(t_contender *c) {
   c->queue = t_queue();
+  if (c->value != NULL) {
+    begin_our_election(c);
+    return;
+  }
   c->lock = t_lock_tagged(c->client, c->name, NULL, 0, "lock.lease", "own", NULL);
   t_begin_acquire(c->client, c->lock, c->queue, 1);
 }
@@ -81,6 +100,11 @@ static bool ours_has(t_contender *c, int timeout_ms) {
   if (event != NULL && code != COORD_OK) T_FAIL("our acquire gave %s", coord_code_name(code));
   coord_event_free(event);
   if (event == NULL || code != COORD_OK) return false;
+  if (c->value != NULL) {
+    T_TRUE(coord_election_is_leader(c->election));
+    snprintf(c->key, sizeof c->key, "leader");
+    return true;
+  }
   T_TRUE(coord_lock_is_held(c->lock));
   T_CODE(coord_lock_key(c->lock, 0, &kv), COORD_OK);
   snprintf(c->key, sizeof c->key, "%.*s", (int)kv.key_len, (const char *)kv.key);
@@ -88,7 +112,10 @@ static bool ours_has(t_contender *c, int timeout_ms) {
 }
 
 static void end_ours(t_contender *c) {
-  if (c->key[0] != '\0') T_CODE(t_release_ends(c->client, c->lock), COORD_OK);
+  coord_op *op = c->value != NULL ? coord_op_resign(c->election) : coord_op_release(c->lock);
+  if (c->key[0] != '\0') T_CODE(coord_call(c->client, op, 0, NULL, NULL), COORD_OK);
+  coord_op_free(op);
+  coord_election_free(c->election);
   coord_lock_free(c->lock);
   coord_queue_free(c->queue);
 }
@@ -128,16 +155,25 @@ static void begin_process(t_contender *c, char *const argv[]) {
   c->out = out[0];
 }
 
-static void begin_etcdctl(t_contender *c) {
-  char endpoint[80];
+/* The same words for both programs, but for the first ones. */
+static void begin_program(t_contender *c, const char *program, const char *where,
+                          const char *what) {
+  begin_process(c, (char *const[]){(char *)program, (char *)where, (char *)what, (char *)c->name,
+                                   (char *)c->value, NULL});
+}
+
+static const char *etcdctl_where(void) {
+  static char endpoint[80];
   snprintf(endpoint, sizeof endpoint, "--endpoints=%s", t_etcd_endpoint(t_etcd(), 0));
-  begin_process(c,
-                (char *const[]){(char *)etcdctl_path(), endpoint, "lock", (char *)c->name, NULL});
+  return endpoint;
+}
+
+static void begin_etcdctl(t_contender *c) {
+  begin_program(c, etcdctl_path(), etcdctl_where(), c->value != NULL ? "elect" : "lock");
 }
 
 static void begin_go(t_contender *c) {
-  begin_process(c, (char *const[]){(char *)go_path(), (char *)t_etcd_endpoint(t_etcd(), 0), "lock",
-                                   (char *)c->name, NULL});
+  begin_program(c, go_path(), t_etcd_endpoint(t_etcd(), 0), c->value != NULL ? "elect" : "lock");
 }
 
 /* The first line that it prints is the key, behind "held " with Go. */
@@ -179,7 +215,7 @@ static void base64(char out[TEXT], const char *text) {
 }
 
 static int post(const char *path, const char *body) {
-  char request[2 * TEXT];
+  char request[4 * TEXT];
   int fd = t_etcd_connect(t_etcd_port(t_etcd(), 0), 60);
   T_FATAL(fd >= 0);
   int n = snprintf(request, sizeof request,
@@ -192,13 +228,35 @@ static int post(const char *path, const char *body) {
 
 /* It keeps no lease alive that it is given, which is why this one lasts. */
 static void begin_server(t_contender *c) {
-  char body[2 * TEXT], name[TEXT];
+  char body[3 * TEXT], name[TEXT], value[TEXT] = "";
   coord_result *result = t_call(c->client, coord_op_lease_grant(60, 0));
   c->lease_id = coord_result_lease_id(result);
   coord_result_free(result);
   base64(name, c->name);
-  snprintf(body, sizeof body, "{\"name\":\"%s\",\"lease\":\"%lld\"}", name, (long long)c->lease_id);
-  c->out = post("/v3/lock/lock", body);
+  if (c->value != NULL) base64(value, c->value);
+  snprintf(body, sizeof body, "{\"name\":\"%s\",\"lease\":\"%lld\"%s%s%s}", name,
+           (long long)c->lease_id, c->value != NULL ? ",\"value\":\"" : "", value,
+           c->value != NULL ? "\"" : "");
+  c->out = post(c->value != NULL ? "/v3/election/campaign" : "/v3/lock/lock", body);
+}
+
+static void decode(char out[160], const char *text) {
+  unsigned char raw[TEXT] = {0};
+  if (strlen(text) < TEXT) EVP_DecodeBlock(raw, (const unsigned char *)text, (int)strlen(text));
+  snprintf(out, 160, "%s", (char *)raw);
+}
+
+/* The answer of Lock has the key; that of Campaign a leader with the key, which Resign wants back. */
+static void read_key(t_contender *c) {
+  const char *body = strstr(c->text, "\r\n\r\n");
+  json_object *answer = body != NULL ? json_tokener_parse(body) : NULL, *leader = answer,
+              *key = NULL;
+  if (c->value != NULL) json_object_object_get_ex(answer, "leader", &leader);
+  json_object_object_get_ex(leader, "key", &key);
+  if (key == NULL) T_FAIL("the server answers %s", c->text);
+  if (key != NULL) decode(c->key, json_object_get_string(key));
+  snprintf(c->leader, sizeof c->leader, "%s", json_object_to_json_string(leader));
+  json_object_put(answer);
 }
 
 static bool server_has(t_contender *c, int timeout_ms) {
@@ -208,17 +266,7 @@ static bool server_has(t_contender *c, int timeout_ms) {
     take_more(c, left > 0 ? (int)left : 0);
   } while (!c->ended && t_now_ms() < until);
   if (!c->ended) return false;
-  const char *body = strstr(c->text, "\r\n\r\n");
-  json_object *answer = body != NULL ? json_tokener_parse(body) : NULL, *key = NULL;
-  json_object_object_get_ex(answer, "key", &key);
-  const char *text = json_object_get_string(key);
-  if (text == NULL) T_FAIL("the server answers %s", c->text);
-  unsigned char raw[TEXT] = {0};
-  if (text != NULL && strlen(text) < TEXT) {
-    EVP_DecodeBlock(raw, (const unsigned char *)text, (int)strlen(text));
-  }
-  snprintf(c->key, sizeof c->key, "%s", (char *)raw);
-  json_object_put(answer);
+  read_key(c);
   return c->key[0] != '\0';
 }
 
@@ -227,8 +275,12 @@ static void end_server(t_contender *c) {
   close(c->out);
   if (c->key[0] != '\0') {
     base64(key, c->key);
-    snprintf(body, sizeof body, "{\"key\":\"%s\"}", key);
-    c->out = post("/v3/lock/unlock", body);
+    if (c->value != NULL) {
+      snprintf(body, sizeof body, "{\"leader\":%s}", c->leader);
+    } else {
+      snprintf(body, sizeof body, "{\"key\":\"%s\"}", key);
+    }
+    c->out = post(c->value != NULL ? "/v3/election/resign" : "/v3/lock/unlock", body);
     c->ended = false;
     c->len = 0;
     while (!c->ended) take_more(c, END_MS);
@@ -249,14 +301,19 @@ static const struct {
                   {begin_server, server_has, end_server},
                   {begin_go, process_has, end_process}};
 
-t_contender *t_contend(t_way way, coord_client *client, const char *name) {
+t_contender *t_campaign(t_way way, coord_client *client, const char *name, const char *value) {
   t_contender *c = calloc(1, sizeof *c);
   T_FATAL(c != NULL);
   c->way = way;
   c->client = client;
   c->name = name;
+  c->value = value;
   ways[way].begin(c);
   return c;
+}
+
+t_contender *t_contend(t_way way, coord_client *client, const char *name) {
+  return t_campaign(way, client, name, NULL);
 }
 
 bool t_contender_has(t_contender *c, int timeout_ms) {
@@ -268,4 +325,45 @@ const char *t_contender_key(const t_contender *c) { return c->key; }
 void t_contender_end(t_contender *c) {
   ways[c->way].end(c);
   free(c);
+}
+
+/* ---- who only looks ---- */
+
+/* Until this has come; false when it does not. */
+static bool says(t_contender *c, const char *part) {
+  int64_t until = t_now_ms() + END_MS;
+  while (strstr(c->text, part) == NULL && !c->ended && t_now_ms() < until) take_more(c, 100);
+  return strstr(c->text, part) != NULL;
+}
+
+static void process_observes(t_way way, const char *name, const char *value) {
+  t_contender c = {.way = way, .name = name};
+  if (t_way_missing(way) != NULL) return;
+  if (way == T_GO) begin_program(&c, go_path(), t_etcd_endpoint(t_etcd(), 0), "observe");
+  if (way == T_ETCDCTL) {
+    begin_process(&c, (char *const[]){(char *)etcdctl_path(), (char *)etcdctl_where(),
+                                      (char *)"elect", (char *)"-l", (char *)name, NULL});
+  }
+  if (!says(&c, value)) T_FAIL("%s observes \"%s\", not %s", t_way_names[way], c.text, value);
+  kill(c.pid, SIGKILL);
+  waitpid(c.pid, NULL, 0);
+  close(c.in);
+  close(c.out);
+}
+
+static void server_observes(const char *name, const char *value) {
+  char body[2 * TEXT], key[TEXT], part[TEXT];
+  t_contender c = {.way = T_SERVER};
+  base64(key, name);
+  base64(part, value);
+  snprintf(body, sizeof body, "{\"name\":\"%s\"}", key);
+  c.out = post("/v3/election/leader", body);
+  if (!says(&c, part)) T_FAIL("the server says %s, not %s", c.text, value);
+  close(c.out);
+}
+
+void t_all_observe(const char *name, const char *value) {
+  process_observes(T_ETCDCTL, name, value);
+  process_observes(T_GO, name, value);
+  server_observes(name, value);
 }
