@@ -12,7 +12,13 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { CONTENDERS_MAX = 1024, IN_FLIGHT = 64, OPS_MAX = 1000000, HOLD_US = 1000 };
+enum {
+  CONTENDERS_MAX = 1024,
+  IN_FLIGHT = 64,
+  OPS_MAX = 1000000,
+  HOLD_US = 1000,
+  KEEP_US = 5000000
+};
 
 static struct {
   const char *endpoint;
@@ -75,19 +81,18 @@ static void open_client(void) {
   coord_options *options = NULL;
   coord_error *err = NULL;
   if (coord_options_new(&options) || coord_options_set(options, "endpoints", run.endpoint, &err) ||
-      coord_options_set(options, "lock.ttl.s", "60", &err) ||
       coord_client_open(options, &run.client, &err)) {
     fail("%s", coord_error_message(err));
   }
   coord_options_free(options);
 }
 
-static coord_lock *open_lock(const char *name, const char *lease) {
+static coord_lock *open_lock(const char *name, const char *lease, const char *ttl_s) {
   coord_options *options = NULL;
   coord_error *err = NULL;
   coord_lock *lock = NULL;
   if (coord_options_new(&options) || coord_options_set(options, "lock.lease", lease, &err) ||
-      coord_options_set(options, "lock.ttl.s", "60", &err) ||
+      coord_options_set(options, "lock.ttl.s", ttl_s, &err) ||
       coord_lock_open(run.client, name, strlen(name), options, NULL, 0, &lock, &err)) {
     fail("%s", coord_error_message(err));
   }
@@ -132,7 +137,7 @@ static void make_samples(void) {
 
 static void uncontended(void) {
   double began = 0, cpu = 0;
-  coord_lock *lock = open_lock(run.name, "shared");
+  coord_lock *lock = open_lock(run.name, "shared", "60");
   make_samples();
   for (long i = 0; i < run.warmup + run.ops; i++) {
     double start = now_s();
@@ -152,7 +157,7 @@ static void uncontended(void) {
 /* Whoever gets it looks how long ago it was let go, keeps it for a moment, and joins the queue again. */
 static void *contend(void *unused) {
   (void)unused;
-  coord_lock *lock = open_lock(run.name, "own");
+  coord_lock *lock = open_lock(run.name, "own", "60");
   for (bool more = true; more;) {
     do_op(coord_op_acquire(lock, 1));
     double now = now_s();
@@ -213,11 +218,11 @@ static void many(void) {
   for (long i = 0; i < run.ops; i++) {
     char name[256];
     snprintf(name, sizeof name, "%s-%ld", run.name, i);
-    locks[i] = open_lock(name, "shared");
+    locks[i] = open_lock(name, "shared", "10");
   }
   double cpu = cpu_s();
   double took = all_of(locks, queue, true);
-  pause_us(2000000);
+  pause_us(KEEP_US); /* longer than a third of the TTL */
   cpu = cpu_s() - cpu;
   for (long i = 0; i < run.ops; i++) held += coord_lock_is_held(locks[i]);
   printf(

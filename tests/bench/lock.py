@@ -302,7 +302,7 @@ def main(words, progress):
         entries.append(summary(name, rounds, invalid, [one.name for one in ready]))
         show(entries[-1], progress.say)
     ended = datetime.datetime.now(datetime.timezone.utc)
-    goals = targets(entries)
+    goals = [goal for goal in targets(entries) if goal["name"] in args.names]
     result = {"suite": "lock", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
               "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
               "versions": versions, "rounds": args.rounds, "left_out": left_out, "cases": entries, "targets": goals}

@@ -24,7 +24,7 @@ import (
 const (
 	inFlight = 64
 	hold     = time.Millisecond
-	ttl      = 60
+	keep     = 5 * time.Second // longer than a third of the TTL of many
 )
 
 var (
@@ -63,7 +63,7 @@ func status(field string) int {
 	return 0
 }
 
-func session() *concurrency.Session {
+func session(ttl int) *concurrency.Session {
 	s, err := concurrency.NewSession(client, concurrency.WithTTL(ttl))
 	check(err)
 	return s
@@ -115,7 +115,7 @@ func ask(method string, message []byte) error {
 }
 
 func service() {
-	lease := session().Lease()
+	lease := session(60).Lease()
 	lock := binary.AppendUvarint(append(bytesField(1, *name), 2<<3), uint64(lease))
 	unlock := bytesField(1, fmt.Sprintf("%s/%x", *name, lease))
 	uncontended(func() error { return ask("Lock", lock) }, func() error { return ask("Unlock", unlock) })
@@ -133,7 +133,7 @@ func handover() {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			s := session()
+			s := session(60)
 			mutex := concurrency.NewMutex(s, *name)
 			for more := true; more; {
 				check(mutex.Lock(ctx))
@@ -175,14 +175,14 @@ func many() {
 	_, err := client.Get(ctx, "bench/ready")
 	check(err)
 	threads, rss := status("Threads:"), status("VmRSS:")
-	s := session()
+	s := session(10)
 	locks := make([]*concurrency.Mutex, *ops)
 	for i := range locks {
 		locks[i] = concurrency.NewMutex(s, fmt.Sprintf("%s-%d", *name, i))
 	}
 	before := cpu()
 	took := allOf(func(i int) { check(locks[i].Lock(ctx)) })
-	time.Sleep(2 * time.Second)
+	time.Sleep(keep)
 	fmt.Printf("{\"locks\":%d,\"held\":%d,\"acquire_s\":%.3f,\"threads_before\":%d,\"threads\":%d,\"rss_kib\":%d,"+
 		"\"client_cpu_us\":%.2f}\n", *ops, *ops, took, threads, status("Threads:"), status("VmRSS:")-rss,
 		1e6*(cpu()-before)/float64(*ops))
@@ -198,7 +198,7 @@ func main() {
 	check(err)
 	switch *which {
 	case "uncontended":
-		mutex := concurrency.NewMutex(session(), *name)
+		mutex := concurrency.NewMutex(session(60), *name)
 		uncontended(func() error { return mutex.Lock(ctx) }, func() error { return mutex.Unlock(ctx) })
 	case "service":
 		service()
