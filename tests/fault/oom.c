@@ -1,5 +1,6 @@
 /* Every allocation made to fail in turn, on all threads: an error for the caller, never a crash, a
  * leak or a hang. Allocations of the libraries below are not counted. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -406,6 +407,98 @@ static void watching_without_memory(void) {
   finish();
 }
 
+/* ---- locks and elections ---- */
+
+static coord_code call_on(coord_op *op) {
+  coord_result *result = NULL;
+  if (op == NULL) return COORD_NO_MEMORY;
+  coord_code code = ended(coord_call(shared, op, CALL_MS, &result, &err));
+  coord_op_free(op);
+  coord_result_free(result);
+  return code;
+}
+
+/* What one walk could not release for want of memory is released when there is some, and may be in the
+ * way of the next for a moment; each has its name. */
+static void name_of_walk(char name[32]) {
+  static int walks;
+  snprintf(name, 32, "oom/l%d", walks++);
+}
+
+static coord_code lock_and_guard(void) {
+  char name[32];
+  coord_lock *lock = NULL;
+  coord_options *options = NULL;
+  name_of_walk(name);
+  coord_code code = coord_options_new(&options);
+  if (code == COORD_OK) code = ended(coord_options_set(options, "lock.owner", "me", &err));
+  if (code == COORD_OK) {
+    code = ended(coord_lock_open(shared, name, strlen(name), options, NULL, 0, &lock, &err));
+  }
+  coord_options_free(options);
+  if (code != COORD_OK) return code;
+  code = call_on(coord_op_acquire(lock, 1));
+  T_TRUE(code != COORD_OK || coord_lock_is_held(lock));
+  if (code == COORD_OK) {
+    coord_op *txn = coord_op_txn();
+    code = txn != NULL ? coord_op_if_held(txn, lock) : COORD_NO_MEMORY;
+    if (code == COORD_OK) code = call_on(txn);
+    if (code == COORD_OK) code = call_on(coord_op_lock_renew(lock));
+    if (code == COORD_OK) code = call_on(coord_op_release(lock));
+    T_TRUE(code != COORD_OK || !coord_lock_is_held(lock));
+  }
+  coord_lock_free(lock);
+  return code;
+}
+
+static coord_code lead_and_observe(void) {
+  char name[32];
+  coord_queue *queue = NULL;
+  coord_election *election = NULL;
+  name_of_walk(name);
+  coord_code code = ended(coord_queue_open(&queue, &err));
+  if (code != COORD_OK) return code;
+  code = ended(coord_election_open(shared, name, strlen(name), NULL, queue, 0, &election, &err));
+  if (code == COORD_OK) code = ended(coord_election_observe(election, &err));
+  if (code == COORD_OK) code = call_on(coord_op_campaign(election, "a", 1));
+  if (code == COORD_OK) code = call_on(coord_op_proclaim(election, "b", 1));
+  if (code == COORD_OK) code = call_on(coord_op_leader(name, strlen(name)));
+  if (code == COORD_OK) code = call_on(coord_op_resign(election));
+  coord_election_free(election);
+  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  coord_queue_free(queue);
+  return code;
+}
+
+/* One that waits: with whatever memory there is, it is told how that ends. */
+static coord_lock *in_the_way;
+
+static coord_code wait_in_vain(void) {
+  coord_lock *lock = NULL;
+  coord_code code = ended(coord_lock_open(shared, "oom/held", 8, NULL, NULL, 0, &lock, &err));
+  if (code != COORD_OK) return code;
+  code = call_on(coord_op_acquire(lock, 0));
+  coord_lock_free(lock);
+  return code == COORD_CONFLICT ? COORD_OK : code;
+}
+
+static void locking_without_memory(void) {
+  prepare();
+  T_TRUE(walk(lock_and_guard, false) > 20);
+  T_CODE(coord_lock_open(shared, "oom/held", 8, NULL, NULL, 0, &in_the_way, NULL), COORD_OK);
+  T_CODE(call_on(coord_op_acquire(in_the_way, 1)), COORD_OK);
+  walk(wait_in_vain, false);
+  T_INT(coord_lock_is_held(in_the_way), 1);
+  coord_lock_free(in_the_way);
+  finish();
+}
+
+static void leading_without_memory(void) {
+  prepare();
+  T_TRUE(walk(lead_and_observe, false) > 20);
+  finish();
+}
+
 /* ---- users ---- */
 
 static coord_code get_own_roles(void) {
@@ -536,4 +629,5 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
        T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
        T_CASE(watching_without_memory), T_CASE(endpoints_without_memory),
+       T_CASE(locking_without_memory), T_CASE(leading_without_memory),
        T_CASE(users_without_memory))

@@ -33,7 +33,7 @@ static void attend_later(coord__bid *bid) {
 }
 
 static void on_attend(coord__idle *idle) {
-  coord__claim_run(&COORD__CONTAINER(idle, coord__bid, attend)->claim);
+  coord__claim_attend(&COORD__CONTAINER(idle, coord__bid, attend)->claim);
 }
 
 static bool on_stands(coord__subscription *s, int64_t revision, coord_code broken) {

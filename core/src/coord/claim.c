@@ -40,6 +40,7 @@ bool coord__claim_reads(const void *value, size_t len) {
   struct json_object *object = json_tokener_parse_ex(tokener, value, (int)len);
   struct json_object *kind = NULL;
   bool reads = json_object_object_get_ex(object, "kind", &kind) &&
+               json_object_is_type(kind, json_type_string) &&
                strcmp(json_object_get_string(kind), "read") == 0;
   json_object_put(object);
   json_tokener_free(tokener);
@@ -203,14 +204,25 @@ static void fail(coord__claim *c, coord_code code, coord_error *err) {
   begin_to_leave(c);
 }
 
-static void on_left(coord__claim *c, coord_code code, coord_error *err) {
-  tell_end(c, COORD__CLAIM_HAS_LEFT, code, err);
-  if (!c->doubt || c->swept || code == COORD_CLOSED) {
+/* There is no key, unless one is still to come of what was asked long ago. */
+static void linger(coord__claim *c) {
+  if (!c->doubt || c->swept) {
     be_over(c);
     return;
   }
+  unwatch(c, COORD__EYE_OWN);
+  unwatch(c, COORD__EYE_BLOCKER);
   c->state = COORD__CLAIM_LINGERING;
   c->wire->wake(c, LINGER_NS);
+}
+
+static void on_left(coord__claim *c, coord_code code, coord_error *err) {
+  tell_end(c, COORD__CLAIM_HAS_LEFT, code, err);
+  if (code == COORD_CLOSED) {
+    be_over(c);
+  } else {
+    linger(c);
+  }
 }
 
 /* The key is not there any more, although nobody of us has deleted it. */
@@ -218,10 +230,14 @@ static void lose_key(coord__claim *c) {
   coord_error *err = NULL;
   char shown[COORD__SHOWN];
   bool was_held = c->state == COORD__CLAIM_HELD;
+  if (c->leaving) {
+    on_left(c, COORD_NOT_FOUND, NULL);
+    return;
+  }
   coord__fail(&err, COORD_LOST, "key \"%s\" is gone: its lease has ended, or somebody deleted it",
               coord__show(shown, c->key.data, c->key.len));
   tell_end(c, was_held ? COORD__CLAIM_IS_LOST : COORD__CLAIM_HAS_FAILED, COORD_LOST, err);
-  be_over(c);
+  linger(c);
 }
 
 /* ---- standing in the queue ---- */
@@ -553,22 +569,24 @@ bool coord__claim_blind(coord__claim *c, coord__claim_eye eye) {
   return true;
 }
 
-void coord__claim_run(coord__claim *c) {
-  if (c->asking || c->state == COORD__CLAIM_OUT) return;
-  if (c->own_gone && c->state != COORD__CLAIM_LEAVING && c->state != COORD__CLAIM_LINGERING) {
+void coord__claim_attend(coord__claim *c) {
+  if (c->asking) return;
+  bool stands = c->state != COORD__CLAIM_OUT && c->state != COORD__CLAIM_LEAVING &&
+                c->state != COORD__CLAIM_LINGERING;
+  if (stands && c->own_gone) {
     lose_key(c);
-    return;
+  } else if (c->state == COORD__CLAIM_WAITING) {
+    check(c);
+  } else if (c->state == COORD__CLAIM_HELD && c->unsure) {
+    ask(c, check_op(c));
   }
+}
+
+void coord__claim_run(coord__claim *c) {
+  if (c->asking) return;
   switch (c->state) {
-    case COORD__CLAIM_JOINING:
-      ask(c, join_op(c));
-      break;
-    case COORD__CLAIM_CHECKING:
-      ask(c, check_op(c));
-      break;
-    case COORD__CLAIM_WAITING:
-      check(c);
-      break;
+    case COORD__CLAIM_JOINING: ask(c, join_op(c)); break;
+    case COORD__CLAIM_CHECKING: ask(c, check_op(c)); break;
     case COORD__CLAIM_TAKING:
     case COORD__CLAIM_DELAYED:
       c->state = COORD__CLAIM_TAKING;
@@ -587,10 +605,8 @@ void coord__claim_run(coord__claim *c) {
       c->state = COORD__CLAIM_LEAVING;
       ask(c, leave_op(c));
       break;
-    case COORD__CLAIM_LEAVING:
-      ask(c, leave_op(c));
-      break;
-    case COORD__CLAIM_OUT:
-      break;
+    case COORD__CLAIM_LEAVING: ask(c, leave_op(c)); break;
+    case COORD__CLAIM_WAITING:
+    case COORD__CLAIM_OUT: break;
   }
 }

@@ -105,12 +105,13 @@ void coord__claim_lose(coord__claim *claim, coord_code code, const char *why);
 /* err and result are handed over; doubt: it may have been done, or still be done, whatever code says. */
 void coord__claim_answered(coord__claim *claim, coord_code code, coord_error *err,
                            coord_result *result, bool doubt);
-/* A key was deleted. True: coord__claim_run is to be called, not from within. */
+/* A key was deleted. True: coord__claim_attend is to be called, not from within. */
 bool coord__claim_deleted(coord__claim *claim, coord__claim_eye eye, const void *key,
                           size_t key_len);
 /* The watch has ended by itself. As coord__claim_deleted. */
 bool coord__claim_blind(coord__claim *claim, coord__claim_eye eye);
-/* What it waited for has come. */
+void coord__claim_attend(coord__claim *claim);
+/* The time has come that it wanted to be woken at. */
 void coord__claim_run(coord__claim *claim);
 
 /* Whether this value is one of a reader. */
