@@ -31,7 +31,7 @@ typedef struct stage {
   pid_t pids[PROCESSES];
   int numbers[PROCESSES];
   int started;
-  bool gone_on;
+  bool is_short; /* nothing is left to chance */
 } stage;
 
 static void wait_ms(long ms) {
@@ -66,7 +66,7 @@ static void add_account(stage *s, int i) {
 /* Who is in the middle of an action; now and then any other. */
 static int victim(const stage *s) {
   int64_t until = t_now_ms() + 500;
-  bool aimed = some(5) > 0;
+  bool aimed = s->is_short || some(5) > 0;
   while (aimed && t_now_ms() < until) {
     pid_t acting = (pid_t)t_register_read(s->dir).acting;
     for (int i = 0; i < PROCESSES; i++) {
@@ -89,7 +89,8 @@ static void stop_rival(stage *s, int node) {
   (void)node;
   int i = victim(s);
   kill(s->pids[i], SIGSTOP);
-  wait_ms(some(3) == 0 ? some(TTL_S * 1000) : TTL_S * 1000 + 300 + some(1500));
+  bool is_brief = !s->is_short && some(3) == 0;
+  wait_ms(is_brief ? some(TTL_S * 1000) : TTL_S * 1000 + 300 + some(1500));
   kill(s->pids[i], SIGCONT);
 }
 
@@ -161,6 +162,23 @@ static void terminate(stage *s, int node) { t_etcd_terminate(s->cluster, node); 
 static void restart(stage *s, int node) { t_etcd_restart(s->cluster, node); }
 static void stop_node(stage *s, int node) { t_etcd_pause(s->cluster, node); }
 static void go_on(stage *s, int node) { t_etcd_resume(s->cluster, node); }
+
+/* Longer than any call lasts: what it was asked for comes from it when nobody waits any more. */
+static void stop_node_for_long(stage *s, int node) {
+  t_etcd_pause(s->cluster, node);
+  wait_ms(6000 + some(4000));
+  t_etcd_resume(s->cluster, node);
+}
+
+static void stop_two(stage *s, int node) {
+  t_etcd_pause(s->cluster, node);
+  t_etcd_pause(s->cluster, (node + 1) % 3);
+}
+static void resume_two(stage *s, int node) {
+  t_etcd_resume(s->cluster, node);
+  t_etcd_resume(s->cluster, (node + 1) % 3);
+}
+
 static void isolate(stage *s, int node) { t_cluster_isolate(s->cluster, node); }
 static void reunite(stage *s, int node) { t_cluster_reunite(s->cluster, node); }
 
@@ -195,6 +213,8 @@ static const fault faults[] = {{"stop of a rival", stop_rival, NULL},
                                {"kill of a node", kill_node, restart},
                                {"end of a node", terminate, restart},
                                {"stop of a node", stop_node, go_on},
+                               {"long stop of a node", stop_node_for_long, NULL},
+                               {"stop of two nodes", stop_two, resume_two},
                                {"isolation of a node", isolate, reunite}};
 
 static void one_fault(stage *s, const fault *f) {
@@ -268,16 +288,15 @@ static void tell(const stage *s, const t_lock_tally *t, int faults_done) {
 
 static void one_holds_it_at_a_time(void) {
   const char *text = getenv("COORD_CHAOS_SECONDS");
-  bool is_short = text == NULL || atoi(text) <= 0;
-  int seconds = is_short ? DEFAULT_SECONDS : atoi(text);
-  stage s = {0};
+  stage s = {.is_short = text == NULL || atoi(text) <= 0};
+  int seconds = s.is_short ? DEFAULT_SECONDS : atoi(text);
   int count = 0;
   t_case_limit_s(seconds + 180);
   begin(&s);
   is_alive(&s, "the start");
   int64_t until = t_now_ms() + (int64_t)seconds * 1000;
   while (t_now_ms() < until && !t_any_failed()) {
-    int which = is_short ? count % IN_SHORT : some((int)(sizeof faults / sizeof *faults));
+    int which = s.is_short ? count % IN_SHORT : some((int)(sizeof faults / sizeof *faults));
     one_fault(&s, &faults[which]);
     count++;
     if (!is_alive(&s, faults[which].name)) break;
