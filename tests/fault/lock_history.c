@@ -78,9 +78,12 @@ static int victim(const stage *s) {
 
 static void kill_rival(stage *s, int node) {
   (void)node;
-  int i = victim(s);
+  int i = victim(s), status = 0;
   kill(s->pids[i], SIGKILL);
-  waitpid(s->pids[i], NULL, 0);
+  waitpid(s->pids[i], &status, 0);
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+    T_FAIL("a rival had ended before, with status 0x%x", (unsigned)status);
+  }
   add_account(s, i);
   start_rival(s, i);
 }
