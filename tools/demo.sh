@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Real data through libcoord into a real etcd and back, compared byte by byte; then a race of compare-and-set.
+# Real data through libcoord into a real etcd and back, compared byte by byte; a race of compare-and-set; then five
+# processes, one lock, one file, and what is left of it when a holder is killed or stopped.
 #
 # usage: tools/demo.sh [FILE]      FILE: in the form of dpkg's status file, which is the default
 #
-# `./dev demo` builds what this needs and calls it. COORD_BIN and COORD_RACE name the `coord` command and the
-# counter_race example to use; COORD_TEST_ETCD and COORD_TEST_ETCDCTL name the server and its own client, otherwise
-# those on PATH are taken. Writes only to a temporary directory, which it removes.
+# `./dev demo` builds what this needs and calls it. COORD_BIN, COORD_RACE and COORD_LOCK_EXAMPLE name the `coord` command
+# and the examples counter_race and lock to use; COORD_TEST_ETCD and COORD_TEST_ETCDCTL name the server and its own client,
+# otherwise those on PATH are taken. Writes only to a temporary directory, which it removes.
 set -euo pipefail
 export LC_ALL=C # points in numbers, whatever the user's language
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 threads=8 increments=500 page=100 gets=20
+lock=/demo/lock ttl=2 workers=5 rounds=8
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
@@ -32,6 +34,7 @@ program() {
 
 coord=$(program "coord command" "${COORD_BIN:-$root/build/release/bindings/cli/coord}")
 race=$(program "counter_race example" "${COORD_RACE:-$root/build/release/examples/c/counter_race}")
+guarded=$(program "lock example" "${COORD_LOCK_EXAMPLE:-$root/build/release/examples/c/lock}")
 etcd=$(program etcd "${COORD_TEST_ETCD:-etcd}")
 etcdctl=$(program etcdctl "${COORD_TEST_ETCDCTL:-etcdctl}")
 python=$(program python3 python3)
@@ -49,13 +52,20 @@ data=$2
 started=$EPOCHREALTIME
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+tidy() {
+  local left
+  mapfile -t left < <(jobs -p)
+  [ ${#left[@]} = 0 ] || kill -KILL "${left[@]}" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap tidy EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 cd "$work"
 mkdir bin
 ln -s "$coord" bin/coord
 ln -s "$race" bin/counter_race
+ln -s "$guarded" bin/lock
 ln -s "$etcdctl" bin/etcdctl
 ln -s "$python" bin/python3
 unset "${!ETCDCTL_@}"
@@ -65,10 +75,14 @@ export PATH=$work/bin:$PATH ETCDCTL_API=3 ETCDCTL_ENDPOINTS=$COORD_ENDPOINTS
 
 steps=0
 
-# A heading, the command as it is run (in the temporary directory), and running it.
-step() {
+heading() {
   steps=$((steps + 1))
   printf '%s\n' "${bold}$steps  $1${plain}  ${dim}\$ $2${plain}"
+}
+
+# A heading, the command as it is run (in the temporary directory), and running it.
+step() {
+  heading "$1" "$2"
   eval "$2" || {
     [[ $2 != *' 2>'* ]] || cat "${2##* 2>}" >&2
     fail "step $steps, ${1,}: the command above"
@@ -218,6 +232,82 @@ same "the counter as etcdctl reads it" $((threads * increments)) \
   "$(etcdctl get /race --print-value-only 2>etcdctl.err)"
 good "$threads threads added one $increments times each, the counter is $((threads * increments)): no increment was lost"
 
+# One more line with a number that is one greater, written as a whole new file: of two at a time, one would be lost.
+cat >bin/add_line <<'SH'
+#!/bin/sh
+set -e
+n=$(tail -n 1 shared | cut -d ' ' -f 1)
+{ cat shared; echo "$((${n:-0} + 1)) token $COORD_LOCK_TOKEN worker $1"; } >"shared.$1"
+mv "shared.$1" shared
+SH
+# Holds the lock for as long as it lives, and says who it is.
+cat >bin/hang <<'SH'
+#!/bin/sh
+echo "$PPID" >victim.new
+mv victim.new victim
+exec sleep 600
+SH
+chmod +x bin/add_line bin/hang
+
+# Worker 1 does half of its rounds, and is then stuck.
+worker() {
+  local i
+  for ((i = 1; i <= rounds; i++)); do
+    if [ "$1" = 1 ] && [ "$i" -gt $((rounds / 2)) ]; then
+      { coord lock --quiet $lock --ttl $ttl -- hang; } 2>hang.err || return 0
+    fi
+    coord lock --quiet $lock --ttl $ttl -- add_line "$1" || return
+  done
+}
+contend() {
+  local i
+  : >shared
+  for ((i = 1; i <= workers; i++)); do worker "$i" & pids+=($!); done
+}
+# Waits until a command succeeds: SECONDS CMD...
+until_true() {
+  local until=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$until" ] || return 1
+    sleep 0.02
+  done
+}
+grown() { [ "$(wc -l <shared)" -gt "$1" ]; }
+waiting() { [ "$(coord lock --list $lock --json --quiet | grep -c '"state":"waits"')" = $((workers - 1)) ]; }
+stopped() { [[ $(ps -o stat= -p "$1") == T* ]]; }
+
+pids=()
+heading "$workers processes, one file, one lock" "coord lock $lock --ttl $ttl -- add_line WORKER"
+note "each again and again; add_line reads the file, and writes it anew with one line more"
+contend
+until_true 30 test -s victim || fail "worker 1 does not come to hold the lock"
+until_true 30 waiting || fail "the others do not wait for worker 1"
+lines=$(wc -l <shared)
+begin=$EPOCHREALTIME
+step "One is killed while it holds" 'kill -KILL "$(cat victim)"'
+until_true 30 grown "$lines" || fail "nobody takes over"
+takeover=$(seconds_since "$begin")
+for pid in "${pids[@]}"; do wait "$pid" || fail "a worker failed"; done
+expected=$(((workers - 1) * rounds + rounds / 2))
+same "lines in the file" $expected "$(wc -l <shared)"
+awk '$1 != NR || $3 + 0 <= last { exit 1 } { last = $3 + 0 }' shared || fail "a line is lost, or a token does not grow"
+awk -v t="$takeover" -v ttl=$ttl 'BEGIN { exit t > ttl + 2 }' || fail "the next one took over after $takeover s"
+good "the next one had the lock $takeover s later, when the lease of $ttl s had ended; of $expected lines none is lost"
+
+lock /demo/guard /demo/number --ttl $ttl --stop >stale.out 2>stale.err &
+stale=$!
+until_true 10 stopped $stale || fail "the example does not stop itself: $(cat stale.err)"
+step "A holder is stopped before it writes; the next" "lock /demo/guard /demo/number --ttl $ttl >next.out"
+note "$(cat next.out)"
+step "The stopped one goes on and writes" "kill -CONT $stale"
+status=0
+wait $stale || status=$?
+same "exit code of the stale holder" 1 $status
+grep -q '^lock: refused' stale.err || fail "the stale holder says: $(cat stale.err)"
+same "the number" 1 "$(coord get --print-value-only /demo/number)"
+good "etcd refuses: the write is bound to the lock by coord_op_if_held, whatever the process believes"
+
 # ---- the table ---------------------------------------------------------------------------------
 
 # WHAT AMOUNT SECONDS RATE RATE
@@ -246,5 +336,6 @@ conflicts=$(number race.json conflicts)
 row "race: increments, $threads threads" "$((threads * increments))" "$(short "$took")" \
   "$(rate $((threads * increments)) "$took") /s" ""
 row "race: conflicts, tried again" "$conflicts" "$(short "$took")" "$(rate "$conflicts" "$took") /s" ""
+row "lock: killed holder to next one" "lease of $ttl s" "$takeover" "" ""
 printf '\n%s\n' "${green}All as it should be${plain}, in $(seconds_since "$started") s. \
 \`coord dev\` now stops the etcd and removes its data."

@@ -6,8 +6,7 @@
 #include "password.h"
 #include "report.h"
 
-static int set_option(coord_options *options, const char *what, const char *name,
-                      const char *value) {
+int session_set(coord_options *options, const char *what, const char *name, const char *value) {
   coord_error *err = NULL;
   coord_code code = coord_options_set(options, name, value, &err);
   int exit_code = code == COORD_OK ? CLI_FINE : call_error(what, code, err);
@@ -21,7 +20,7 @@ static int set_pair(coord_options *options, const struct args *args, const char 
     return usage_error(args->verb->name, "--option takes NAME=VALUE, got \"%s\"", pair);
   }
   struct bytes name = bytes_copy(pair, len);
-  int exit_code = set_option(options, "--option", name.data, pair + len + 1);
+  int exit_code = session_set(options, "--option", name.data, pair + len + 1);
   bytes_free(&name);
   return exit_code;
 }
@@ -57,7 +56,7 @@ static int set_shortcuts(coord_options *options, const struct args *args) {
     if (s->value == NULL && *value == '\0') {
       return usage_error(args->verb->name, "%s is empty", s->flag);
     }
-    exit_code = set_option(options, s->flag, s->option, s->value != NULL ? s->value : value);
+    exit_code = session_set(options, s->flag, s->option, s->value != NULL ? s->value : value);
   }
   return exit_code;
 }
@@ -71,7 +70,7 @@ static int bound_connect(coord_options *options, const struct args *args, int32_
   if (!parse_number(now, 1, INT32_MAX, &present) || present <= timeout_ms) return CLI_FINE;
   char text[16];
   snprintf(text, sizeof text, "%d", (int)timeout_ms);
-  return set_option(options, "--timeout", "connect.timeout.ms", text);
+  return session_set(options, "--timeout", "connect.timeout.ms", text);
 }
 
 static const char *present(const coord_options *options, const char *name) {
@@ -87,7 +86,7 @@ static int set_user(coord_options *options, const struct args *args) {
     return usage_error(args->verb->name, "--user is empty; leave it out to be nobody");
   }
   int exit_code = CLI_FINE;
-  if (user != NULL) exit_code = set_option(options, "--user", "username", user);
+  if (user != NULL) exit_code = session_set(options, "--user", "username", user);
   if (exit_code != CLI_FINE) return exit_code;
   bool has_file = args_has(args, "--password-file");
   if (*present(options, "username") == '\0') {
@@ -101,7 +100,7 @@ static int set_user(coord_options *options, const struct args *args) {
   if (!password_read(args, "--password-file", variables, prompt, false, &password)) {
     return CLI_USAGE;
   }
-  exit_code = set_option(options, "password", "password", password.data);
+  exit_code = session_set(options, "password", "password", password.data);
   password_free(&password);
   return exit_code;
 }
@@ -141,7 +140,7 @@ static int hush(coord_options *options) {
   const char *level = NULL;
   if (coord_options_get(options, "log.level", &level, NULL) != COORD_OK) return CLI_FINE;
   if (strcmp(level, "warn") != 0) return CLI_FINE;
-  return set_option(options, "log.level", "log.level", "error");
+  return session_set(options, "log.level", "log.level", "error");
 }
 
 static int set_flags(coord_options *options, const struct args *args) {
@@ -157,10 +156,10 @@ static int set_flags(coord_options *options, const struct args *args) {
     exit_code =
         usage_error(args->verb->name, "--endpoints is empty; 127.0.0.1:2379 is the default");
   } else if (exit_code == CLI_FINE && endpoints != NULL) {
-    exit_code = set_option(options, "--endpoints", "endpoints", endpoints);
+    exit_code = session_set(options, "--endpoints", "endpoints", endpoints);
   }
   if (exit_code == CLI_FINE && namespace != NULL) {
-    exit_code = set_option(options, "--namespace", "namespace", namespace);
+    exit_code = session_set(options, "--namespace", "namespace", namespace);
   }
   return exit_code == CLI_FINE ? set_shortcuts(options, args) : exit_code;
 }
@@ -201,8 +200,13 @@ int session_open(const struct args *args, struct session *out) {
   coord_options *options = NULL;
   *out = (struct session){0};
   int exit_code = session_options(args, &options);
-  if (exit_code != CLI_FINE) return exit_code;
+  return exit_code == CLI_FINE ? session_open_with(args, options, out) : exit_code;
+}
+
+int session_open_with(const struct args *args, coord_options *options, struct session *out) {
+  int exit_code = CLI_FINE;
   coord_error *err = NULL;
+  *out = (struct session){0};
   coord_code code = coord_client_open(options, &out->client, &err);
   if (code == COORD_OK) {
     args_duration(args, "--timeout", &out->timeout_ms);

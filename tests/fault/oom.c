@@ -629,5 +629,4 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
        T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
        T_CASE(watching_without_memory), T_CASE(endpoints_without_memory),
-       T_CASE(locking_without_memory), T_CASE(leading_without_memory),
-       T_CASE(users_without_memory))
+       T_CASE(locking_without_memory), T_CASE(leading_without_memory), T_CASE(users_without_memory))

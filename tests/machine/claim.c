@@ -15,13 +15,13 @@ enum { CLAIMS = 6, SEEDS = 400, STEPS = 1500, LATE = 8 };
 
 typedef struct contender {
   coord__claim claim;
-  bool running;     /* started, and not over */
-  bool believes;    /* that it holds */
+  bool running;  /* started, and not over */
+  bool believes; /* that it holds */
   bool has_blocked;
-  int ends;         /* told since the start */
+  int ends; /* told since the start */
   coord_code end;
-  bool meddled;     /* somebody has deleted its key */
-  coord_op *op;     /* on its way; NULL: none */
+  bool meddled;         /* somebody has deleted its key */
+  coord_op *op;         /* on its way; NULL: none */
   coord_op *late[LATE]; /* given up by the client, and perhaps executed yet */
   bool wakes;
   int64_t wake_after_ns;
@@ -484,9 +484,10 @@ static void lost_lease_ends_it_in_every_state(void) {
 
 static void readers_are_known_by_their_value(void) {
   const char *good = "{\"kind\":\"read\",\"owner\":\"me\"}";
-  const char *bad[] = {"",      "read", "{\"kind\":\"write\"}", "{\"kind\":1}", "[\"read\"]",
-                       "null",  "{",    "{\"kind\":null}",      "\"kind\"",     "{\"Kind\":\"read\"}",
-                       "\xff\xfe"};
+  const char *bad[] = {
+      "",        "read", "{\"kind\":\"write\"}", "{\"kind\":1}", "[\"read\"]",
+      "null",    "{",    "{\"kind\":null}",      "\"kind\"",     "{\"Kind\":\"read\"}",
+      "\xff\xfe"};
   T_TRUE(coord__claim_reads(good, strlen(good)));
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     T_TRUE(!coord__claim_reads(bad[i], strlen(bad[i])));

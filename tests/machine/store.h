@@ -98,8 +98,8 @@ static Etcdserverpb__RangeResponse *store_range(store *s, const Etcdserverpb__Ra
   text_of(r->key, key);
   for (size_t i = 0; i < s->count; i++) {
     const stored *at = &s->keys[i];
-    bool is_in = r->range_end.len > 0 ? strncmp(at->key, key, strlen(key)) == 0
-                                      : strcmp(at->key, key) == 0;
+    bool is_in =
+        r->range_end.len > 0 ? strncmp(at->key, key, strlen(key)) == 0 : strcmp(at->key, key) == 0;
     if (r->max_create_revision > 0 && at->created > r->max_create_revision) is_in = false;
     if (is_in) found[count++] = at;
   }

@@ -440,6 +440,183 @@ case_lease_usage_faults() {
     usage_fault "--ttl" put a b --ttl 0
 }
 
+# ---- lock --------------------------------------------------------------------------------------
+
+# begin lock|elect ARGS...: in the background, once it holds what it is asked for: $holder, $work/held
+begin() {
+  : >"$work/held"
+  coord "$@" >"$work/held" 2>"$work/held.err" &
+  holder=$!
+  eventually has_line "$work/held" || fail "coord $*: $(cat "$work/held.err")"
+}
+hold() { begin lock "$@"; }
+# ends CODE: the holder ends with it
+ends() {
+  code=0
+  wait "$holder" 2>/dev/null || code=$?
+  [ "$code" = "$1" ] || fail "the holder exited with $code, not $1: $(cat "$work/held.err")"
+}
+queue_of() { coord lock --list "$1" --json --quiet | j "$2"; }
+stands_in() { [ "$(queue_of "$1" 'len(os)')" = "$2" ]; }
+
+case_lock_runs_a_command() {
+  # shellcheck disable=SC2016
+  expect 7 coord lock lk/run -- sh -c 'echo "$COORD_LOCK_NAME $COORD_LOCK_KEY $COORD_LOCK_TOKEN"; exit 7' && silent &&
+    { [[ $out =~ ^lk/run\ lk/run/[0-9a-f]+\ [0-9]+$ ]] || fail "printed $out"; } &&
+    expect 1 coord get lk/run/ --prefix && expect 1 coord lock --list lk/run && says "nobody holds it" &&
+    expect 0 coord lock lk/run -- sh -c 'coord lock --list lk/run --json; echo "{\"own\":\"$COORD_LOCK_KEY $COORD_LOCK_TOKEN\"}"' &&
+    json 'os[1]["own"] == "%s %d" % (o["key"], o["create_revision"])' true &&
+    expect 127 coord lock lk/run -- no-such-command-anywhere && says no-such-command-anywhere &&
+    expect 143 coord lock lk/run -- sh -c 'kill -TERM $$' && expect 3 coord --endpoints $dead lock lk/run -- true &&
+    expect 0 coord lock lk/run --also lk/other -- coord lock --list lk/other --quiet --json && json 'o["state"]' holds &&
+    expect 1 coord lock --list lk/other
+}
+
+case_lock_held_by_another() {
+  hold lk/held --owner me --json || return
+  [ "$(j 'o["key"] == "lk/held/" + o["lease"] and o["token"] > 0' <"$work/held")" = true ] || fail "printed $(cat "$work/held")" || return
+  expect 75 coord lock lk/held --try -- true && says "(CONFLICT)" &&
+    expect 75 coord lock lk/held --timeout 200ms -- true && says "(TIMEOUT)" || return
+  coord lock lk/held -- true 2>"$work/wait" &
+  local waiter=$!
+  eventually stands_in lk/held 2 || fail "no second in the queue" || return
+  expect 0 coord lock --list lk/held --json &&
+    json '[(each["state"], each["kind"]) for each in os]' '[["holds", "mutex"], ["waits", "mutex"]]' &&
+    json 'o["owner"], os[1]["owner"].split(":")[1], o["since_ms"] > 1.7e12' $'me\n'$waiter$'\ntrue' &&
+    expect 0 coord lock --list lk/held && [[ $out == STATE*holds*me*waits*@*:$waiter ]] || fail "printed $out" || return
+  kill -TERM $waiter
+  code=0
+  wait $waiter || code=$?
+  [ $code = 143 ] || fail "a waiter that was stopped exits with $code" || return
+  stands_in lk/held 1 || fail "it stands in the queue still" || return
+  kill -INT $holder && ends 0 && expect 1 coord lock --list lk/held
+}
+
+case_lock_keeps_five_processes_apart() {
+  local i pids=()
+  echo 0 >"$work/number"
+  for i in 1 2 3 4 5; do
+    for _ in 1 2 3; do
+      coord lock lk/five -- sh -c 'n=$(cat "$0"); sleep 0.01; echo $((n + 1)) >"$0"' "$work/number" || echo failed
+    done >"$work/five.$i" 2>&1 &
+    pids+=($!)
+  done
+  wait "${pids[@]}"
+  [ "$(cat "$work"/five.?)" = "" ] && [ "$(cat "$work/number")" = 15 ] ||
+    fail "the number is $(cat "$work/number"), not 15; $(cat "$work"/five.?)"
+}
+
+case_lock_of_a_killed_holder() {
+  # shellcheck disable=SC2016
+  hold lk/kill --ttl 2 -- sh -c 'echo $$; exec sleep 600' || return
+  kill -KILL $holder && ends 137 && eventually gone "$(cat "$work/held")" || fail "the command runs on" || return
+  local begin=$EPOCHREALTIME
+  expect 0 coord lock lk/kill -- true || return
+  awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a > 5 }' || fail "the next waited longer than 5 s"
+}
+
+case_lock_ends_its_command_when_it_is_lost() {
+  local lease stubborn
+  hold lk/lost -- bash -c 'echo $$; trap "" TERM; while :; do sleep 600; done' || return
+  stubborn=$holder
+  lease=$(queue_of lk/lost 'o["lease"]')
+  hold lk/lost2 -- sh -c 'sleep 600 & echo $!; wait; true' || return
+  coord lease revoke "$(queue_of lk/lost2 'o["lease"]')" --quiet && ends 76 && grep -q '(LOST)' "$work/held.err" ||
+    fail "it said $(cat "$work/held.err")" || return
+  gone "$(cat "$work/held")" || fail "what the command started runs on" || return
+  holder=$stubborn
+  coord lease revoke "$lease" --quiet && ends 76
+}
+
+case_lock_without_a_server_ends_its_command_in_time() {
+  dev_start || return
+  local etcd begin
+  etcd=$(j 'o["etcd_pid"]' <"$work/dev")
+  hold --endpoints "$endpoint" lk/gone --ttl 2 -- sh -c 'echo runs; exec sleep 600' || return
+  begin=$EPOCHREALTIME
+  kill -STOP "$etcd" && ends 76
+  local status=$?
+  awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a > 3 }' || fail "it ran for longer than its lease"
+  kill -KILL "$etcd"
+  wait "$dev"
+  return $status
+}
+
+case_lock_passes_signals_on() {
+  hold lk/sig -- bash -c 'trap "exit 9" HUP; echo runs; while :; do sleep 0.05; done' && kill -HUP $holder && ends 9
+}
+
+case_lock_stays_until_its_input_ends() {
+  rm -f "$work/fifo" && mkfifo "$work/fifo"
+  : >"$work/held"
+  coord lock lk/stay <"$work/fifo" >"$work/held" 2>"$work/held.err" &
+  holder=$!
+  exec 7>"$work/fifo"
+  eventually has_line "$work/held" && grep -Eqx '[0-9]+ lk/stay/[0-9a-f]+' "$work/held" || fail "$(cat "$work/held"*)" || return
+  exec 7>&-
+  ends 0 && expect 1 coord lock --list lk/stay
+}
+
+case_lock_kinds() {
+  hold lk/rw --kind read && local reader=$holder &&
+    expect 0 coord lock lk/rw --kind read --try -- true && expect 75 coord lock lk/rw --try -- true &&
+    expect 75 coord lock lk/rw --try --kind write -- true || return
+  hold lk/sem --permits 2 && local first=$holder &&
+    expect 0 coord lock lk/sem --permits 2 --try -- coord lock --list lk/sem --permits 2 --json &&
+    json '[(each["state"], each["kind"]) for each in os]' '[["holds", "semaphore"], ["holds", "semaphore"]]' || return
+  hold lk/sem --permits 2 && expect 75 coord lock lk/sem --permits 2 --try -- true && kill $holder $first $reader &&
+    wait $holder $first $reader
+}
+
+# The last commands of docs/LOCKS.md, as they are printed.
+case_lock_guards_a_write() {
+  sed -n '/^A write to etcd/,$p' "${here%/bindings/*}/docs/LOCKS.md" | sed -n '/^```sh/,/^```/p' | sed '/^```/d' >"$work/guard"
+  expect 0 bash -euo pipefail "$work/guard" && json 'o["succeeded"]' true && expect 0 coord get report &&
+    [[ $out == "written by token "* ]] || fail "printed $out"
+}
+
+case_lock_usage() {
+  usage_fault "NAME is missing" lock && usage_fault "NAME is missing" lock -- true && usage_fault "behind --" lock a true &&
+    usage_fault "no command behind" lock a -- && usage_fault "NAME is empty" lock "" && usage_fault lock.kind lock a --kind x &&
+    usage_fault lock.ttl.s lock a --ttl 0 && usage_fault "exclude each other" lock --list a -- true &&
+    usage_fault "--also is empty" lock a --also "" && usage_fault "--ttl is empty" lock a --ttl= &&
+    usage_fault --delay lock a --delay soon && usage_fault "takes one NAME" lock --list a --also b
+}
+
+# ---- elect -------------------------------------------------------------------------------------
+
+case_elect_leads_while_a_command_runs() {
+  # shellcheck disable=SC2016
+  expect 7 coord elect el/run me -- sh -c 'echo "$COORD_ELECTION_NAME $COORD_ELECTION_KEY $COORD_ELECTION_TOKEN"
+    coord elect --leader el/run; exit 7' && silent &&
+    { [[ $out =~ ^el/run\ el/run/[0-9a-f]+\ [0-9]+.me$ ]] || fail "printed $out"; } &&
+    expect 1 coord elect --leader el/run && says "nobody leads" && begin elect el/lost --json &&
+    expect 0 coord elect --leader el/lost && prints "$(id -un)@$(uname -n):$holder" &&
+    expect 75 coord elect el/lost --timeout 200ms -- true && expect 0 coord elect --leader el/lost --json &&
+    json 'o["leader"]["key"], o["leader"]["create_revision"]' "$(j 'o["key"], o["token"]' <"$work/held")" &&
+    coord lease revoke "$(j 'o["lease"]' <"$work/held")" --quiet && ends 76 && expect 1 coord elect --leader el/lost
+}
+
+observed() { [ "$(j '[e["leader"] and e["leader"]["value"] for e in os]' <"$work/seen")" = "$1" ]; }
+case_elect_is_observed() {
+  : >"$work/seen"
+  coord elect --observe el/obs --json >"$work/seen" 2>"$work/seen.err" &
+  local observer=$! first
+  eventually observed '[null]' && begin elect el/obs one && first=$holder && eventually observed '[null, "one"]' ||
+    fail "$(cat "$work/seen"* "$work/held.err")" || return
+  coord elect el/obs two -- cat "$work/held" >"$work/second" 2>&1 &
+  eventually stands_in el/obs 2 && kill -TERM $first && ends 0 && wait $! || fail "$(cat "$work/second")" || return
+  eventually observed '[null, "one", "two", null]' || fail "it saw $(cat "$work/seen")" || return
+  kill $observer
+}
+
+case_elect_usage() {
+  usage_fault "NAME is missing" elect && usage_fault "no command behind" elect a -- && usage_fault "behind --" elect a b c &&
+    usage_fault "NAME is empty" elect "" && usage_fault "exclude each other" elect a --leader --observe &&
+    usage_fault "take NAME alone" elect a b --leader && usage_fault "take NAME alone" elect a --observe -- true &&
+    usage_fault lock.ttl.s elect a --ttl 0
+}
+
 # ---- status, members, compact, version ---------------------------------------------------------
 
 case_status_and_members() {
@@ -470,10 +647,10 @@ case_version() {
 case_help_of_every_verb() {
   local verb
   expect 0 coord --help && silent && [[ $out == *"Exit codes"* ]] || fail "printed $out" || return
-  for verb in get put del txn import export lease status members compact dev version; do
+  for verb in get put del txn import export lease lock elect status members compact dev version; do
     [[ $out == *" $verb "* ]] || fail "--help does not list $verb" || return
   done
-  for verb in get put del txn import export lease status members compact dev version; do
+  for verb in get put del txn import export lease lock elect status members compact dev version; do
     expect 0 coord "$verb" --help && silent && [[ $out == "usage: coord $verb"* ]] || fail "$verb: printed $out" || return
   done
   expect 2 coord && [[ $err == usage:* ]] || fail "said $err"
@@ -482,7 +659,7 @@ case_help_of_every_verb() {
 # The lines below "Examples" that begin with $, as they are printed, in a directory of their own, on an etcd of its own.
 case_examples_run_as_printed() {
   local verb
-  for verb in "" get put del txn import export lease status members compact version dev; do
+  for verb in "" get put del txn import export lease lock elect status members compact version dev; do
     # shellcheck disable=SC2086
     coord $verb --help | sed -n '/^Examples/,/^Flags of/p' | sed -n 's/^  \$ //p; s/^      //p' >"$work/example"
     [ -s "$work/example" ] || fail "$verb has no example" || return

@@ -585,8 +585,12 @@ void coord__claim_attend(coord__claim *c) {
 void coord__claim_run(coord__claim *c) {
   if (c->asking) return;
   switch (c->state) {
-    case COORD__CLAIM_JOINING: ask(c, join_op(c)); break;
-    case COORD__CLAIM_CHECKING: ask(c, check_op(c)); break;
+    case COORD__CLAIM_JOINING:
+      ask(c, join_op(c));
+      break;
+    case COORD__CLAIM_CHECKING:
+      ask(c, check_op(c));
+      break;
     case COORD__CLAIM_TAKING:
     case COORD__CLAIM_DELAYED:
       c->state = COORD__CLAIM_TAKING;
@@ -605,8 +609,11 @@ void coord__claim_run(coord__claim *c) {
       c->state = COORD__CLAIM_LEAVING;
       ask(c, leave_op(c));
       break;
-    case COORD__CLAIM_LEAVING: ask(c, leave_op(c)); break;
+    case COORD__CLAIM_LEAVING:
+      ask(c, leave_op(c));
+      break;
     case COORD__CLAIM_WAITING:
-    case COORD__CLAIM_OUT: break;
+    case COORD__CLAIM_OUT:
+      break;
   }
 }

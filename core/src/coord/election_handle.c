@@ -71,12 +71,12 @@ static void on_proclaimed(coord__ask *ask, coord_code code, coord_error *err, co
                           bool doubt) {
   ballot *b = COORD__CONTAINER(ask, ballot, ask);
   (void)doubt;
-  if (code == COORD_OK && !result->succeeded) {
+  if (result != NULL && !result->succeeded) {
     coord__result_free(result);
     result = NULL;
     code = coord__fail(&err, COORD_LOST, "proclaim: another could lead by now");
   }
-  if (code == COORD_OK) result->revision = coord__lock_token(b->election->lock);
+  if (result != NULL) result->revision = coord__lock_token(b->election->lock);
   end_proclaim(b, code, err, result);
 }
 

@@ -187,6 +187,7 @@ static void set_held(coord_lock *l) {
     p->token = claim->revision;
     p->key.len = 0;
     coord__buf_append(&p->key, claim->key.data, claim->key.len); /* there is room */
+    p->key.data[p->key.len] = '\0';
   }
   l->held = true;
   pthread_mutex_unlock(&l->mutex);
@@ -311,31 +312,29 @@ static void yield(coord_lock *l) {
   for (size_t i = l->at + 1; i > 0; i--) coord__claim_leave(&l->parts[i - 1].bid->claim);
 }
 
-void coord__lock_acquire(coord_lock *l, coord__task *task, bool wait, const coord__buf *candidacy) {
-  coord_error *err = NULL;
-  coord_code code = COORD_OK;
-  bool counts = l->phase == HELD && l->reentrant && task != NULL;
-  coord_result *result = NULL;
-  if (l->freed) {
-    code = coord__fail(&err, COORD_CLOSED, "lock: the handle was freed");
-  } else if (l->phase != IDLE && !counts) {
-    code = coord__fail(&err, COORD_CONFLICT, "lock: this handle %s it already",
+/* What an acquire needs before it can begin, or count; the result of its success is made first. */
+static coord_code prepare(coord_lock *l, bool counts, coord_result **result, coord_error **err) {
+  if (l->freed) return coord__fail(err, COORD_CLOSED, "lock: the handle was freed");
+  if (l->phase != IDLE && !counts) {
+    return coord__fail(err, COORD_CONFLICT, "lock: this handle %s it already",
                        l->phase == HELD        ? "holds"
                        : l->phase == RELEASING ? "is releasing"
                                                : "waits for");
-  } else {
-    result = coord__result_empty();
-    if (result == NULL) code = coord__no_memory(&err);
   }
-  if (code == COORD_OK && l->pool == NULL) {
-    l->pool = coord__pool_open(l->client, l->ttl_s, l->own, l->adopt_id);
-    if (l->pool == NULL) code = coord__no_memory(&err);
+  if (l->pool == NULL) l->pool = coord__pool_open(l->client, l->ttl_s, l->own, l->adopt_id);
+  if (l->pool == NULL || !coord__teller_prepare(&l->teller, COORD_EVENT_LOST)) {
+    return coord__no_memory(err);
   }
-  if (code == COORD_OK && !coord__teller_prepare(&l->teller, COORD_EVENT_LOST)) {
-    code = coord__no_memory(&err);
-  }
-  if (code != COORD_OK) {
-    coord__result_free(result);
+  *result = coord__result_empty();
+  return *result != NULL ? COORD_OK : coord__no_memory(err);
+}
+
+void coord__lock_acquire(coord_lock *l, coord__task *task, bool wait, const coord__buf *candidacy) {
+  coord_error *err = NULL;
+  coord_result *result = NULL;
+  bool counts = l->phase == HELD && l->reentrant;
+  coord_code code = prepare(l, counts, &result, &err);
+  if (result == NULL) {
     coord__task_complete(task, code, err, NULL);
   } else if (counts) {
     l->holds++;
@@ -687,7 +686,7 @@ static coord_code take_names(coord_lock *l, const void *const *names, const size
   for (size_t i = 0; i < l->count; i++) {
     part *p = &l->parts[i];
     if (!coord__buf_append(&p->name, names[i], lens[i]) ||
-        !coord__buf_reserve(&p->key, lens[i] + 1 + 16)) {
+        !coord__buf_reserve(&p->key, lens[i] + 1 + 16 + 1)) {
       return coord__no_memory(err);
     }
   }
