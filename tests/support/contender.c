@@ -102,11 +102,11 @@ static bool ours_has(t_contender *c, int timeout_ms) {
   if (event == NULL || code != COORD_OK) return false;
   if (c->value != NULL) {
     T_TRUE(coord_election_is_leader(c->election));
-    snprintf(c->key, sizeof c->key, "leader");
-    return true;
+    T_CODE(coord_election_key(c->election, &kv), COORD_OK);
+  } else {
+    T_TRUE(coord_lock_is_held(c->lock));
+    T_CODE(coord_lock_key(c->lock, 0, &kv), COORD_OK);
   }
-  T_TRUE(coord_lock_is_held(c->lock));
-  T_CODE(coord_lock_key(c->lock, 0, &kv), COORD_OK);
   snprintf(c->key, sizeof c->key, "%.*s", (int)kv.key_len, (const char *)kv.key);
   return true;
 }
