@@ -165,6 +165,7 @@ class Coord(Peer):
         self.watch = self.compile("watch")
         self.writer = self.compile("writer")
         self.player = self.compile("player", "-lnghttp2")
+        self.lock = self.compile("lock")
         self.version = os.path.basename(self.library).partition(".so.")[2]
 
     def compile(self, name, *libraries):
@@ -207,12 +208,14 @@ class Go(Peer):
         directory = os.path.join(PLACE, "go")
         stamp = fingerprint(*(os.path.join(source, *path) for path in (["main.go"], ["failover", "main.go"],
                                                                        ["lease", "main.go"], ["watch", "main.go"],
+                                                                       ["lock", "main.go"],
                                                                        ["go.mod"])))
         programs = os.path.join(directory, "bin")
         self.program = os.path.join(programs, "peer")
         self.failover = os.path.join(programs, "failover")
         self.lease = os.path.join(programs, "lease")
         self.watch = os.path.join(programs, "watch")
+        self.lock = os.path.join(programs, "lock")
         if refresh or not stamped(directory, stamp, self.program):
             shutil.rmtree(directory, ignore_errors=True)
             shutil.copytree(source, directory)

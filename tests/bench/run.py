@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True  # nothing is written outside build and .cache
 import cases  # noqa: E402
 import failover  # noqa: E402
 import lease  # noqa: E402
+import lock  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
 import server  # noqa: E402
@@ -37,6 +38,7 @@ examples:
   ./dev bench failover                     another suite: a node of three fails
   ./dev bench lease                        another: 10,000 leases kept alive by one client
   ./dev bench watch                        another: watches
+  ./dev bench lock                         another: locks that are taken, handed on and held
 
 A case of mode async has that many operations in flight on one connection, sync that many threads that wait, many is
 coord_call_many with that many operations at a time (its latencies are those of a batch; the peers run as async).
@@ -247,6 +249,8 @@ def main(words):
         return lease.main(words[1:], Progress())
     if words[:1] == ["watch"]:
         return watch.main(words[1:], Progress())
+    if words[:1] == ["lock"]:
+        return lock.main(words[1:], Progress())
     args = arguments(words)
     if args.list:
         for name in cases.CASES:

@@ -139,6 +139,13 @@ class Etcd:
     def revision(self):
         return int(self._post("kv/range", {"key": self._text(b"bench/ready"), "keys_only": True})["header"]["revision"])
 
+    def count(self, prefix):
+        """How many keys begin with this; the last byte is no 255."""
+        key = prefix.encode()
+        answer = self._post("kv/range", {"key": self._text(key), "range_end": self._text(key[:-1] + bytes([key[-1] + 1])),
+                                         "count_only": True})
+        return int(answer.get("count", 0))
+
     def leases(self):
         """How many leases there are."""
         return len(self._post("lease/leases", {}).get("leases", []))

@@ -351,6 +351,38 @@ static void call_without_deadline_leaves_a_server_that_falls_silent(void) {
   t_proxy_stop(proxy);
 }
 
+/* The probe of a server that gets no calls for now fails with its connection, while a call of before
+ * still waits there: with that the link is left, which gives up the probe, which has ended already. */
+static void probe_that_fails_beside_a_call_does_no_harm(void) {
+  static const t_rule bad[] = {{.method = "KV/Put", .never = true},
+                               {.method = "KV/Range", .reset = T_RESET(0)}};
+  static const t_rule good[] = {{.json = NULL}};
+  char endpoints[100];
+  coord_queue *queue = t_queue();
+  t_peer *first = t_peer_grpc(bad, 2, NULL), *second = t_peer_grpc(good, 1, NULL);
+  snprintf(endpoints, sizeof endpoints, "%s,%s", t_peer_endpoint(first), t_peer_endpoint(second));
+  coord_client *client = t_client_with("wire", "gateway", "endpoints", endpoints, "log.level",
+                                       "off", "attempt.timeout.ms", "100", NULL);
+  coord_op *put = coord_op_put("k", 1, "v", 1);
+  for (uint64_t i = 0; i < 4; i++) {
+    T_CODE(coord_submit(client, put, 2000, queue, i, NULL, NULL), COORD_OK);
+  }
+  T_TRUE(t_peer_wait_calls(first, "KV/Put", 1, 5000));
+  T_TRUE(t_peer_wait_calls(first, "KV/Range", 1, 5000 * T_SLOW));
+  for (int i = 0; i < 4; i++) {
+    coord_event *event = coord_queue_next(queue, 5000);
+    coord_code code = coord_event_code(event);
+    if (code != COORD_OK) T_CODE(code, COORD_TIMEOUT);
+    coord_event_free(event);
+  }
+  T_CODE(coord_call(client, put, 5000, NULL, NULL), COORD_OK);
+  coord_op_free(put);
+  coord_client_free(client);
+  coord_queue_free(queue);
+  t_peer_stop(first);
+  t_peer_stop(second);
+}
+
 T_MAIN(T_CASE(open_tells_what_kind_of_stranger_it_met),
        T_CASE(stranger_before_etcd_in_the_list_does_no_harm),
        T_CASE(wrong_answer_is_told_and_never_taken_for_success),
@@ -358,4 +390,5 @@ T_MAIN(T_CASE(open_tells_what_kind_of_stranger_it_met),
        T_CASE(wrong_answer_leaves_the_other_calls_alone),
        T_CASE(write_whose_server_is_killed_is_unknown),
        T_CASE(write_that_meets_no_server_was_not_applied),
-       T_CASE(call_without_deadline_leaves_a_server_that_falls_silent))
+       T_CASE(call_without_deadline_leaves_a_server_that_falls_silent),
+       T_CASE(probe_that_fails_beside_a_call_does_no_harm))

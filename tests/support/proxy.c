@@ -54,6 +54,7 @@ struct t_proxy {
   bool refuse;
   bool stall;
   bool swallow;
+  bool mute;
   bool (*admit)(void *arg, int from_port);
   void *admit_arg;
   int delay_ms;
@@ -167,7 +168,7 @@ static bool move(t_proxy *proxy, flow *f, int64_t *counter, bool *lossy) {
     f->len = (size_t)n;
     f->due_ms = t_now_ms() + proxy->delay_ms + (proxy->trickle > 0 ? 1 : 0);
   }
-  if (proxy->swallow) {
+  if (proxy->swallow || (proxy->mute && counter == &proxy->bytes_down)) {
     f->at = f->len;
     *lossy = true;
     return true;
@@ -193,7 +194,7 @@ static void watch_flow(const flow *f, struct pollfd *from, struct pollfd *to, in
 }
 
 static void carry_out_orders(t_proxy *proxy) {
-  for (int i = 0; !proxy->swallow && i < pairs_max; i++) {
+  for (int i = 0; !proxy->swallow && !proxy->mute && i < pairs_max; i++) {
     if (proxy->pairs[i] && proxy->pairs[i]->lossy) drop_pair(proxy, i);
   }
   if (proxy->cut || proxy->refuse) drop_all(proxy);
@@ -350,6 +351,8 @@ void t_proxy_refuse(t_proxy *proxy, bool on) { set_flag(proxy, &proxy->refuse, o
 void t_proxy_stall(t_proxy *proxy, bool on) { set_flag(proxy, &proxy->stall, on); }
 
 void t_proxy_swallow(t_proxy *proxy, bool on) { set_flag(proxy, &proxy->swallow, on); }
+
+void t_proxy_mute(t_proxy *proxy, bool on) { set_flag(proxy, &proxy->mute, on); }
 
 void t_proxy_admit(t_proxy *proxy, bool (*admit)(void *arg, int from_port), void *arg) {
   pthread_mutex_lock(&proxy->lock);

@@ -28,6 +28,9 @@ void t_proxy_stall(t_proxy *proxy, bool on);
 /* true: connections are accepted and what either side sends is thrown away, as on a network that
  * loses every packet; false: those that lost something are cut, others work. */
 void t_proxy_swallow(t_proxy *proxy, bool on);
+/* true: what clients send arrives, and what the server answers is thrown away; false: those that lost
+ * something are cut, others work. */
+void t_proxy_mute(t_proxy *proxy, bool on);
 /* Each new connection is reset unless `admit` agrees; it is called on the thread of the proxy with
  * the port that the connection comes from. NULL: all are welcome. */
 void t_proxy_admit(t_proxy *proxy, bool (*admit)(void *arg, int from_port), void *arg);

@@ -198,7 +198,9 @@ static void fail_by_connection(coord__exchange *x, const coord__http_end *end) {
   }
   if (!l->leaving) {
     l->leaving = true;
+    hold(x); /* a probe is given up with the link that it asks about */
     l->base.events->draining(l->base.owner, false);
+    if (!release(x)) return;
   }
   conclude(x, &outcome, NULL);
 }
