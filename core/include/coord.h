@@ -26,6 +26,7 @@
 #define COORD_H
 
 #include "coord/auth.h"
+#include "coord/barrier.h"
 #include "coord/base.h"
 #include "coord/call.h"
 #include "coord/client.h"
