@@ -41,5 +41,6 @@
 #include "coord/result.h"
 #include "coord/scan.h"
 #include "coord/watch.h"
+#include "coord/workqueue.h"
 
 #endif

@@ -70,7 +70,7 @@ static void waiting_ends_early(void) {
   T_TRUE(t_lease_quiet(queue, 50));
   wait_later(closed, name, -1, queue, 3);
   T_TRUE(t_lease_quiet(queue, 50));
-  T_CODE(coord_client_close(closed, 5000, NULL), COORD_OK);
+  T_CODE(coord_client_close(closed, 50, NULL), COORD_TIMEOUT);
   T_TRUE(t_lease_told(queue, 5000, COORD_EVENT_RESULT, 3, COORD_CLOSED, NULL));
   coord_result_free(t_call(client, lower(name)));
   T_TRUE(t_lease_told(queue, 5000, COORD_EVENT_RESULT, 1, COORD_OK, NULL));
