@@ -221,7 +221,10 @@ static void item_of_a_dead_worker_returns(void) {
   coord_client *client = t_client(), *dead = t_client();
   coord_queue *queue = t_queue();
   char name[t_key_size], prefix[t_key_size + 16], message[256];
-  coord_workqueue *w = work(dead, t_key(name, "q"), queue), *other = work(client, name, NULL);
+  coord_options *options = t_options("lock.ttl.s", "3", NULL);
+  coord_workqueue *w = NULL, *other = work(client, t_key(name, "q"), NULL);
+  T_CODE(coord_workqueue_open(dead, name, strlen(name), options, queue, 7, &w, NULL), COORD_OK);
+  coord_options_free(options);
   put(client, name, "item");
   taken item = take(dead, w);
   snprintf(prefix, sizeof prefix, "%s.taken/", name);
