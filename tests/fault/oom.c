@@ -488,8 +488,7 @@ static coord_code take_and_return(void) {
     T_CODE(coord_result_kv(result, 0, &kv), COORD_OK);
     int64_t token = coord_result_revision(result);
     coord_op *txn = coord_op_txn();
-    code = txn == NULL ? COORD_NO_MEMORY
-                       : coord_op_then_done(txn, work, kv.key, kv.key_len, token);
+    code = txn == NULL ? COORD_NO_MEMORY : coord_op_then_done(txn, work, kv.key, kv.key_len, token);
     coord_op_free(txn);
     if (code == COORD_OK) code = call_on(coord_op_work_return(work, kv.key, kv.key_len, token));
   }
@@ -678,5 +677,4 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
        T_CASE(watching_without_memory), T_CASE(endpoints_without_memory),
        T_CASE(locking_without_memory), T_CASE(leading_without_memory),
-       T_CASE(working_without_memory),
-       T_CASE(users_without_memory))
+       T_CASE(working_without_memory), T_CASE(users_without_memory))

@@ -51,8 +51,9 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
     /* As long as the lease lives nobody but this op can have removed the mark. */
     bool was_us = e->doubt && !is_marked && coord__workqueue_remaining_ms(e->queue, e->token) > 0;
     if (!was_us) {
-      code = coord__fail(&err, COORD_LOST, "%s: the item is not taken by token %" PRId64
-                         " any more", name_of(e), e->token);
+      code =
+          coord__fail(&err, COORD_LOST, "%s: the item is not taken by token %" PRId64 " any more",
+                      name_of(e), e->token);
     }
   }
   if (code != COORD_OK) {
@@ -81,10 +82,10 @@ static void start(void *self, coord__task *task) {
   e->task = task;
   e->ask.client = coord__workqueue_client(e->queue);
   e->ask.done = on_answer;
-  coord__ask_start(&e->ask,
-                   e->done ? coord__work_done_op(&e->item, e->token)
-                           : coord__work_return_op(&e->item, e->token),
-                   task->deadline_ns);
+  coord__ask_start(
+      &e->ask,
+      e->done ? coord__work_done_op(&e->item, e->token) : coord__work_return_op(&e->item, e->token),
+      task->deadline_ns);
 }
 
 static void cancel(void *self, coord__task *task, coord_code code, const char *why) {
@@ -103,7 +104,8 @@ static bool is_item_of(const coord_workqueue *w, const void *key, size_t key_len
 static coord_code fault(coord_op *op, const char *name, const void *key, size_t key_len) {
   char shown[COORD__SHOWN];
   return coord__op_fault(op, COORD_INVALID, "%s: argument key \"%s\" is not an item of this queue",
-                         name, coord__show(shown, key != NULL ? key : "", key != NULL ? key_len : 0));
+                         name,
+                         coord__show(shown, key != NULL ? key : "", key != NULL ? key_len : 0));
 }
 
 coord_op *coord__op_work_end(coord_workqueue *w, bool done, const void *key, size_t key_len,
@@ -116,8 +118,7 @@ coord_op *coord__op_work_end(coord_workqueue *w, bool done, const void *key, siz
   e->token = token;
   coord__workqueue_retain(w);
   bool is_item = is_item_of(w, key, key_len);
-  bool ok =
-      !is_item || coord__work_item_set(&e->item, coord__workqueue_names(w), key, key_len);
+  bool ok = !is_item || coord__work_item_set(&e->item, coord__workqueue_names(w), key, key_len);
   coord_op *op = ok ? coord__op_custom(done ? &done_class : &return_class, e) : NULL;
   if (op != NULL && !is_item) fault(op, name_of(e), key, key_len);
   release(e);
@@ -142,8 +143,8 @@ coord_op *coord__op_work_put(const void *name, size_t name_len, const void *valu
   char id[20];
   snprintf(id, sizeof id, "/%016" PRIx64, coord__random());
   bool has_name = name != NULL && name_len > 0;
-  bool ok = !has_name ||
-            (coord__buf_append(&key, name, name_len) && coord__buf_append_str(&key, id));
+  bool ok =
+      !has_name || (coord__buf_append(&key, name, name_len) && coord__buf_append_str(&key, id));
   coord_op *op = ok ? coord__op_put(key.data, key.len, value, value_len) : NULL;
   coord__buf_free(&key);
   if (op != NULL && !has_name) {

@@ -61,13 +61,13 @@ static coord_op *finish(coord_op *txn, bool ok) {
 
 static bool compare(coord_op *txn, const coord__buf *key, int32_t target, int32_t relation,
                     int64_t operand) {
-  return txn != NULL && coord__op_if_int(txn, key->data, key->len, target, relation, operand) ==
-                            COORD_OK;
+  return txn != NULL &&
+         coord__op_if_int(txn, key->data, key->len, target, relation, operand) == COORD_OK;
 }
 
 static coord_op *get(const coord__buf *key) { return coord__op_get(key->data, key->len); }
 
-static coord_op *delete(const coord__buf *key) { return coord__op_delete(key->data, key->len); }
+static coord_op *delete (const coord__buf *key) { return coord__op_delete(key->data, key->len); }
 
 static coord_op *keys_of(const coord__buf *prefix, int64_t limit) {
   coord_op *op = get(prefix);
