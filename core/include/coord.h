@@ -26,6 +26,7 @@
 #define COORD_H
 
 #include "coord/auth.h"
+#include "coord/barrier.h"
 #include "coord/base.h"
 #include "coord/call.h"
 #include "coord/client.h"
@@ -40,5 +41,6 @@
 #include "coord/result.h"
 #include "coord/scan.h"
 #include "coord/watch.h"
+#include "coord/workqueue.h"
 
 #endif

@@ -470,6 +470,53 @@ static coord_code lead_and_observe(void) {
   return code;
 }
 
+static coord_code take_and_return(void) {
+  char name[32];
+  coord_workqueue *work = NULL;
+  coord_result *result = NULL;
+  coord_kv kv = {0};
+  name_of_walk(name);
+  coord_code code =
+      ended(coord_workqueue_open(shared, name, strlen(name), NULL, NULL, 0, &work, &err));
+  if (code != COORD_OK) return code;
+  code = call_on(coord_op_work_put(name, strlen(name), "x", 1));
+  coord_op *op = coord_op_work_take(work, 1);
+  if (code == COORD_OK && op == NULL) code = COORD_NO_MEMORY;
+  if (code == COORD_OK) code = ended(coord_call(shared, op, CALL_MS, &result, &err));
+  coord_op_free(op);
+  if (code == COORD_OK) {
+    T_CODE(coord_result_kv(result, 0, &kv), COORD_OK);
+    int64_t token = coord_result_revision(result);
+    coord_op *txn = coord_op_txn();
+    code = txn == NULL ? COORD_NO_MEMORY : coord_op_then_done(txn, work, kv.key, kv.key_len, token);
+    coord_op_free(txn);
+    if (code == COORD_OK) code = call_on(coord_op_work_return(work, kv.key, kv.key_len, token));
+  }
+  coord_result_free(result);
+  coord_workqueue_free(work);
+  return code;
+}
+
+/* One after another what waits in vain. */
+static coord_code wait_at_a_barrier(void) {
+  coord_workqueue *work = NULL;
+  coord_code code = ended(coord_workqueue_open(shared, "oom/empty", 9, NULL, NULL, 0, &work, &err));
+  if (code != COORD_OK) return code;
+  code = call_on(coord_op_work_take(work, 0));
+  coord_workqueue_free(work);
+  if (code == COORD_NOT_FOUND) code = call_on(coord_op_barrier_raise("oom/barrier", 11));
+  if (code == COORD_CONFLICT) code = call_on(coord_op_barrier_wait("oom/barrier", 11));
+  return code == COORD_TIMEOUT ? COORD_OK : code;
+}
+
+static void working_without_memory(void) {
+  prepare();
+  T_TRUE(walk(take_and_return, false) > 20);
+  T_CODE(call_on(coord_op_barrier_raise("oom/barrier", 11)), COORD_OK);
+  walk(wait_at_a_barrier, false);
+  finish();
+}
+
 /* One that waits: with whatever memory there is, it is told how that ends. */
 static coord_lock *in_the_way;
 
@@ -629,4 +676,5 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
        T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
        T_CASE(watching_without_memory), T_CASE(endpoints_without_memory),
-       T_CASE(locking_without_memory), T_CASE(leading_without_memory), T_CASE(users_without_memory))
+       T_CASE(locking_without_memory), T_CASE(leading_without_memory),
+       T_CASE(working_without_memory), T_CASE(users_without_memory))

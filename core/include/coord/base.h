@@ -32,6 +32,7 @@ typedef struct coord_lease coord_lease;
 typedef struct coord_watch coord_watch;
 typedef struct coord_lock coord_lock;
 typedef struct coord_election coord_election;
+typedef struct coord_workqueue coord_workqueue;
 
 /**
  * etcd's KeyValue: the one public struct, frozen. Borrowed from the result or event it came from.

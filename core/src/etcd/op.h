@@ -29,7 +29,7 @@ typedef struct coord__op_class {
   const char *name;
   void (*retain)(void *self);
   void (*release)(void *self);
-  /* The client that it belongs to: the only one that may execute it. */
+  /* The client that it belongs to: the only one that may execute it. NULL: any may. */
   const coord_client *(*client)(const void *self);
   void (*start)(void *self, struct coord__task *task);
   /* End it now with this code: deadline, cancel, or the end of the client. */

@@ -54,7 +54,8 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
       coord__free(task);
       return code;
     }
-    if (op->class->client(op->self) != c) {
+    const coord_client *owner = op->class->client(op->self);
+    if (owner != NULL && owner != c) {
       coord__free(task);
       return coord__fail(err, COORD_INVALID, "argument op (%s) belongs to another client",
                          op->class->name);
