@@ -196,8 +196,8 @@ class Bench:
         # Those of the process and of etcd, which leaves some aside for itself.
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 400
         count = min(CLIENTS, files // (1 if lazy else 2)) // self.share
-        with server.Etcd(self.path, peers.PLACE, False) as etcd, \
-                watcher(peer, "clients", etcd.endpoint, self.key(), watches=count, lazy=int(lazy)) as seeing:
+        with server.Etcd(self.path, peers.PLACE, False, 1 if lazy else 2) as etcd, \
+                watcher(peer, "clients", ",".join(etcd.endpoints), self.key(), watches=count, lazy=int(lazy)) as seeing:
             seeing.wait_ready()
             seeing.go()
             return seeing.figures(RUN_SECONDS)
