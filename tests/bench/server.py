@@ -37,13 +37,15 @@ def free_ports(count):
 
 
 class Etcd:
-    def __init__(self, path, parent, large_values):
+    def __init__(self, path, parent, large_values, doors=1):
         self.path = path
         self.parent = parent
         self.large_values = large_values
+        self.doors = doors
         self.process = None
         self.directory = None
         self.endpoint = None
+        self.endpoints = None  # as many as doors
 
     def __enter__(self):
         try:
@@ -63,13 +65,14 @@ class Etcd:
 
     def _start(self):
         self.directory = tempfile.mkdtemp(prefix="etcd-", dir=self.parent)
-        client, peer = free_ports(2)
-        self.endpoint = "127.0.0.1:%d" % client
+        peer, *clients = free_ports(1 + self.doors)
+        self.endpoints = ["127.0.0.1:%d" % port for port in clients]
+        self.endpoint = self.endpoints[0]
+        urls = ",".join("http://" + endpoint for endpoint in self.endpoints)
         known = subprocess.run([self.path, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                check=False, timeout=30).stdout
         options = {"--data-dir": os.path.join(self.directory, "data"),
-                   "--listen-client-urls": "http://" + self.endpoint,
-                   "--advertise-client-urls": "http://" + self.endpoint,
+                   "--listen-client-urls": urls, "--advertise-client-urls": urls,
                    "--listen-peer-urls": "http://127.0.0.1:%d" % peer,
                    "--initial-advertise-peer-urls": "http://127.0.0.1:%d" % peer,
                    "--initial-cluster": "default=http://127.0.0.1:%d" % peer,

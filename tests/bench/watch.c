@@ -96,12 +96,12 @@ static double resident_bytes(void) { return 1024.0 * (double)status_of("VmRSS");
 
 /* ---- clients and watches ------------------------------------------------------------------------ */
 
-static coord_client *open_client(void) {
+static coord_client *open_client_at(const char *endpoints) {
   coord_options *options = NULL;
   coord_client *client = NULL;
   coord_error *err = NULL;
   if (coord_options_new(&options) != COORD_OK ||
-      coord_options_set(options, "endpoints", run.endpoints, &err) != COORD_OK ||
+      coord_options_set(options, "endpoints", endpoints, &err) != COORD_OK ||
       coord_options_set(options, "log.level", "off", &err) != COORD_OK ||
       coord_options_set(options, "connect.lazy", run.lazy ? "true" : "false", &err) != COORD_OK ||
       coord_client_open(options, &client, &err) != COORD_OK) {
@@ -110,6 +110,8 @@ static coord_client *open_client(void) {
   coord_options_free(options);
   return client;
 }
+
+static coord_client *open_client(void) { return open_client_at(run.endpoints); }
 
 static size_t key_of(char *text, size_t number) {
   return (size_t)snprintf(text, KEY_BYTES, "%s%06zu", run.key, number);
@@ -254,6 +256,17 @@ static void many(void) {
       run.watches, open_s, seconds_since(start), bytes, threads, run.interrupted);
 }
 
+/* The endpoint number i, in turn: looking for a free port takes the system long where most are taken. */
+static coord_client *open_client_in_turn(size_t i) {
+  char endpoint[KEY_BYTES];
+  const char *from = run.endpoints;
+  size_t count = 1;
+  for (const char *p = from; (p = strchr(p, ',')) != NULL; p++) count++;
+  for (size_t skip = i % count; skip > 0; skip--) from = strchr(from, ',') + 1;
+  snprintf(endpoint, sizeof endpoint, "%.*s", (int)strcspn(from, ","), from);
+  return open_client_at(endpoint);
+}
+
 /* One watch for each client. */
 static void clients(void) {
   coord_client **all = need(calloc(run.watches, sizeof *all));
@@ -266,7 +279,7 @@ static void clients(void) {
   double before = resident_bytes();
   uint64_t start = now_ns();
   for (size_t i = 0; i < run.watches; i++) {
-    all[i] = open_client();
+    all[i] = open_client_in_turn(i);
     open_watch(all[i], i);
     if (i - stand >= OPENED_AT_ONCE) stand += take(1, COORD_EVENT_RESYNC);
   }
@@ -392,7 +405,7 @@ static const char usage[] =
     "  live     --watches that see --events together: each of its own key, or all of --keys\n"
     "  replay   one watch that sees --events from --revision on\n"
     "  many     --watches on one client: time to open and close them, memory, threads\n"
-    "  clients  as many clients with a watch each\n"
+    "  clients  as many clients with a watch each, on one of the endpoints in turn\n"
     "  latency  --events puts one after the other, by another client of the process\n"
     "  stall    the longest time without an event; ends 1 s after one of more than 0.5 s\n";
 

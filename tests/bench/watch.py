@@ -3,6 +3,7 @@ import argparse
 import contextlib
 import datetime
 import os
+import resource
 import statistics
 import sys
 import time
@@ -15,6 +16,7 @@ from program import Program
 
 WATCHES = 1000
 EVENTS = 100000
+CLIENTS = 10000
 RUN_SECONDS = 150
 STALL_SECONDS = 40
 IN_FLIGHT = 128
@@ -30,13 +32,14 @@ CASES = {
     "watch.many": "10,000 idle watches on one client: memory, threads, time to open and close them all",
     "watch.latency": "put by another connection of the same process, until the event is there",
     "client.many": "10,000 clients in one process, a watch each, connect.lazy: one connection each",
-    "client.many.calls": "4,000 clients in one process, a watch each, default options: a second connection for calls",
+    "client.many.calls": "the same with default options: a second connection each for calls; fewer if descriptors lack",
     "watch.stall": "SIGSTOP to the one of three servers that the watch is on: the longest time without an event",
 }
+SEVERAL = {"watch.live.fan": 5, "watch.replay.txn": 5}
 # What is printed of a case, and which of it is a rate or a time that is compared with the peers'.
 FIELDS = {"live": ("events_per_s", "client_cpu_us"), "replay": ("events_per_s", "client_cpu_us"),
           "many": ("bytes_per_watch", "threads", "open_s", "close_s"),
-          "clients": ("bytes_per_client", "threads", "open_s", "close_s"),
+          "clients": ("clients", "bytes_per_client", "threads", "open_s", "close_s"),
           "latency": ("p50_us", "p99_us"), "stall": ("gap_ms",)}
 RATIOS = {"live": ("events_per_s",), "replay": ("events_per_s",), "latency": ("p50_us", "p99_us")}
 
@@ -134,7 +137,10 @@ class Bench:
         return Program(words)
 
     def run(self, peer):
-        return getattr(self, "run_" + self.kind)(peer)
+        """The figures of one run; of several ones, those of the median, where a run is over in an instant and etcd begins
+        it anywhere within its 100 ms."""
+        several = [getattr(self, "run_" + self.kind)(peer) for _ in range(SEVERAL.get(self.name, 1))]
+        return sorted(several, key=lambda figures: figures.get("seconds", 0))[len(several) // 2]
 
     def run_live(self, peer):
         events, key = EVENTS // self.share, self.key()
@@ -190,10 +196,12 @@ class Bench:
             return seeing.figures(RUN_SECONDS)
 
     def run_clients(self, peer):
-        several = self.name == "client.many.calls"
-        with server.Etcd(self.path, peers.PLACE, False) as etcd, \
-                watcher(peer, "clients", etcd.endpoint, self.key(), watches=(4000 if several else 10000) // self.share,
-                        lazy=int(not several)) as seeing:
+        lazy = self.name == "client.many"
+        # Those of the process and of etcd, which leaves some aside for itself.
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 400
+        count = min(CLIENTS, files // (1 if lazy else 2)) // self.share
+        with server.Etcd(self.path, peers.PLACE, False, 1 if lazy else 2) as etcd, \
+                watcher(peer, "clients", ",".join(etcd.endpoints), self.key(), watches=count, lazy=int(lazy)) as seeing:
             seeing.wait_ready()
             seeing.go()
             return seeing.figures(RUN_SECONDS)
@@ -227,10 +235,13 @@ class Bench:
 # ---- all rounds -----------------------------------------------------------------------------------
 
 def takes_part(peer, name):
-    """The Rust crate does not open a watch again, and knows no connections but one."""
+    """The peers have one connection for all. The Rust crate does not open a watch again, and its HTTP/2 library takes
+    small messages that come too fast for an attack."""
     if peer.name == "coord":
         return True
-    return name != "client.many.calls" and not (peer.name == "rust" and name in ("watch.stall", "watch.live.player"))
+    if peer.name == "rust" and name in ("watch.stall", "watch.live.player"):
+        return False
+    return name != "client.many.calls"
 
 
 def order(contestants, number):

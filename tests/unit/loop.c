@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -385,6 +386,85 @@ static void descriptor_that_is_given_up_is_not_reported_any_more(void) {
 
 /* ---- life ---- */
 
+/* More descriptors are ready, and a timer due, than one round takes. */
+enum { CROWD = 500 };
+
+typedef struct crowd {
+  coord__loop *loop;
+  coord__waiter waiter;
+  coord__io ios[CROWD];
+  coord__timer timer;
+  int seen;
+  int seen_before_timer;
+} crowd;
+
+static crowd *crowd_now;
+
+static void on_crowd(coord__io *io, uint32_t events) {
+  (void)events;
+  coord__io_set(crowd_now->loop, io, 0);
+  crowd_now->seen++;
+  coord__waiter_signal(&crowd_now->waiter);
+}
+
+static void on_crowd_timer(coord__timer *timer) {
+  (void)timer;
+  crowd_now->seen_before_timer = crowd_now->seen;
+  coord__waiter_signal(&crowd_now->waiter);
+}
+
+static void set_crowd(void *arg) {
+  crowd *c = arg;
+  c->timer.fire = on_crowd_timer;
+  coord__timer_set(c->loop, &c->timer, coord__clock_ns());
+  for (int i = 0; i < CROWD; i++) T_TRUE(coord__io_set(c->loop, &c->ios[i], EPOLLIN));
+}
+
+static void clear_crowd(void *arg) {
+  crowd *c = arg;
+  for (int i = 0; i < CROWD; i++) coord__io_set(c->loop, &c->ios[i], 0);
+}
+
+/* All at once; until so many signals have come. */
+static crowd *gather(void (*ready)(coord__io *io, uint32_t events), int signals) {
+  static crowd c;
+  c = (crowd){.loop = acquire()};
+  crowd_now = &c;
+  coord__waiter_init(&c.waiter, c.loop, signals);
+  for (int i = 0; i < CROWD; i++) {
+    c.ios[i] = (coord__io){.fd = eventfd(1, EFD_CLOEXEC), .ready = ready};
+    T_FATAL(c.ios[i].fd >= 0);
+  }
+  on_loop(c.loop, set_crowd, &c);
+  coord__waiter_wait(&c.waiter);
+  return &c;
+}
+
+static void disperse(crowd *c) {
+  on_loop(c->loop, clear_crowd, c);
+  for (int i = 0; i < CROWD; i++) close(c->ios[i].fd);
+  release(c->loop);
+}
+
+static void timers_wait_for_what_has_come(void) {
+  crowd *c = gather(on_crowd, CROWD + 1);
+  T_INT(c->seen_before_timer, CROWD);
+  disperse(c);
+}
+
+/* Some that are ready again and again do not keep a timer from its time for long. */
+static void on_noise(coord__io *io, uint32_t events) {
+  (void)io;
+  (void)events;
+  crowd_now->seen++;
+}
+
+static void timers_do_not_wait_for_ever(void) {
+  crowd *c = gather(on_noise, 1);
+  T_TRUE(c->seen_before_timer > CROWD);
+  disperse(c);
+}
+
 static void all_who_hold_the_engine_hold_the_same(void) {
   coord__loop *first = acquire();
   coord__loop *second = acquire();
@@ -493,6 +573,7 @@ T_MAIN(T_CASE(timers_fire_in_the_order_of_their_times), T_CASE(stopped_timers_do
        T_CASE(jobs_that_are_kicked_run_once_and_in_order), T_CASE(posted_and_kicked_jobs_mix),
        T_CASE(deferred_work_runs_once_and_after_the_job),
        T_CASE(descriptor_that_is_given_up_is_not_reported_any_more),
+       T_CASE(timers_wait_for_what_has_come), T_CASE(timers_do_not_wait_for_ever),
        T_CASE(all_who_hold_the_engine_hold_the_same),
        T_CASE(engine_starts_and_ends_a_thousand_times),
        T_CASE(engine_starts_and_ends_from_several_threads),

@@ -26,6 +26,8 @@ static const int64_t NAP_NS = 500 * COORD__NS_PER_MS;
 static const int64_t ASIDE_NS = COORD__NS_PER_MS;
 static const int64_t ASIDE_MAX_NS = 4 * COORD__NS_PER_MS; /* while they keep coming */
 static const int64_t STAY_NS = 20 * COORD__NS_PER_MS;
+/* How long timers wait for what has come already, and is more than fits into one round. */
+static const int64_t HOLD_NS = 100 * COORD__NS_PER_MS;
 
 /* The place at epoll_wait, and so who looks for jobs. */
 enum {
@@ -56,6 +58,7 @@ struct coord__loop {
   coord__list idle;
   coord__list fds;
   int64_t now_ns;
+  int64_t held_ns;       /* since then timers wait; 0: they do not */
   pthread_mutex_t round; /* held by whoever has the place, except while it sleeps */
   /* The I/O thread while others have its place; all under `round`. */
   pthread_cond_t back; /* it should look after its place */
@@ -317,11 +320,21 @@ static void run_ready(coord__loop *loop) {
   loop->ready_count = 0;
 }
 
+/* While descriptors by the hundred are ready, answers may wait behind those of this round: whether they
+ * are late is not to be asked before they were read. */
+static bool holds_timers(coord__loop *loop, bool more) {
+  if (more && loop->held_ns == 0) loop->held_ns = loop->now_ns;
+  if (more && loop->now_ns - loop->held_ns < HOLD_NS) return true;
+  loop->held_ns = 0;
+  return false;
+}
+
 /* Sleep until there is something to do or the time has come, and do it. */
 static void wait_and_run(coord__loop *loop, int64_t until_ns) {
   wait_ready(loop, until_ns);
+  bool more = loop->ready_count == MAX_READY;
   run_ready(loop);
-  fire(&loop->timers, loop->now_ns);
+  if (!holds_timers(loop, more)) fire(&loop->timers, loop->now_ns);
 }
 
 void coord__loop_kick(coord__loop *loop) {
