@@ -430,7 +430,7 @@ static crowd *gather(void (*ready)(coord__io *io, uint32_t events), int signals)
   static crowd c;
   c = (crowd){.loop = acquire()};
   crowd_now = &c;
-  coord__waiter_init(&c.waiter, c.loop, signals);
+  coord__waiter_init(&c.waiter, c.loop, (size_t)signals);
   for (int i = 0; i < CROWD; i++) {
     c.ios[i] = (coord__io){.fd = eventfd(1, EFD_CLOEXEC), .ready = ready};
     T_FATAL(c.ios[i].fd >= 0);
