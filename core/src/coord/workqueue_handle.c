@@ -287,10 +287,10 @@ static void hand_out(coord_workqueue *w, coord_result *r, const coord_result *it
 }
 
 static void on_taken(coord_workqueue *w, coord_result *r) {
-  const coord_result *mark = r->succeeded ? NULL : &r->parts[0], *item = &r->parts[1];
+  const coord_result *mark = &r->parts[0], *item = &r->parts[1];
   bool ours = r->succeeded;
   int64_t token = r->revision;
-  if (mark != NULL && mark->kv_count == 1) { /* by an earlier try, whose answer was lost? */
+  if (!ours && mark->kv_count == 1) { /* by an earlier try, whose answer was lost? */
     const Etcdserverpb__KeyValue *kv = mark->kvs[0];
     ours = kv->value.len == strlen(w->item.id) &&
            memcmp(kv->value.data, w->item.id, kv->value.len) == 0;
@@ -451,18 +451,16 @@ static void serve(coord_workqueue *w) {
 
 static void start(coord_workqueue *w, coord__task *task, bool waits) {
   coord_error *err = NULL;
-  coord_code code = COORD_OK;
-  take *t = NULL;
   if (w->freed) {
-    code = coord__fail(&err, COORD_CLOSED, "work_take: the handle was freed");
-  } else {
-    t = coord__calloc(1, sizeof *t);
-    if (w->pool == NULL) w->pool = coord__pool_open(w->client, w->ttl_s, true, 0);
-    if (t == NULL || w->pool == NULL) code = coord__no_memory(&err);
-  }
-  if (code != COORD_OK) {
-    coord__free(t);
+    coord_code code = coord__fail(&err, COORD_CLOSED, "work_take: the handle was freed");
     coord__task_complete(task, code, err, NULL);
+    return;
+  }
+  take *t = coord__calloc(1, sizeof *t);
+  if (w->pool == NULL) w->pool = coord__pool_open(w->client, w->ttl_s, true, 0);
+  if (t == NULL || w->pool == NULL) {
+    coord__free(t);
+    coord__task_complete(task, coord__no_memory(&err), err, NULL);
     return;
   }
   t->task = task;
