@@ -83,7 +83,7 @@ static void numbers_are_held_to_their_range(void) {
     accept_value(options, rows[i].name, text);
     snprintf(text, sizeof text, "%lld", rows[i].min - 1);
     refuse_value(options, rows[i].name, text);
-    snprintf(text, sizeof text, "%lld", rows[i].max + 1);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)rows[i].max + 1);
     refuse_value(options, rows[i].name, text);
     for (size_t j = 0; j < sizeof no_numbers / sizeof *no_numbers; j++) {
       refuse_value(options, rows[i].name, no_numbers[j]);
