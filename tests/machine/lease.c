@@ -608,22 +608,16 @@ static void only_alone_never_opens_a_stream(void) {
   finish();
 }
 
-/* Nothing comes: elsewhere it may, and if not, it may be that answers take their time. */
-static void silent_call_is_repeated_at_once_and_then_given_time(void) {
+static void silent_call_is_repeated_at_once(void) {
   begin();
   keeper.only_alone = true;
   lease(1, TTL);
   pass_until_it_acts();
   expect("alone1 ");
-  int64_t first_ms = asked_until_ms - now_ms;
-  T_TRUE(first_ms > 0 && first_ms <= TTL * 1000 / 6);
-  while (!all[1].kept.at_risk) {
-    pass(asked_until_ms - now_ms);
-    told(1, COORD_TIMEOUT, 0);
-    did[0] = '\0';
-    T_TRUE(pass_until_it_acts() <= 1);
-  }
-  T_TRUE(asked_until_ms - now_ms > first_ms);
+  pass(asked_until_ms - now_ms);
+  told(1, COORD_TIMEOUT, 0);
+  T_TRUE(pass_until_it_acts() <= 1);
+  T_TRUE(strstr(did, "alone1 ") != NULL);
   told(1, COORD_OK, TTL);
   T_TRUE(left_ms(1) > TTL * 1000 / 2);
   finish();
@@ -634,7 +628,7 @@ static void call_that_fails_quickly_is_not_repeated_in_a_circle(void) {
   keeper.only_alone = true;
   lease(1, TTL);
   for (int i = 0; i < 3; i++) {
-    T_TRUE(pass_until_it_acts() >= TTL * 1000 / 24);
+    T_TRUE(pass_until_it_acts() >= TTL * 1000 / 12 - TTL * 1000 / 3 / 64);
     expect("alone1 ");
     told(1, COORD_UNAVAILABLE, 0);
   }
@@ -658,5 +652,5 @@ T_MAIN(T_CASE(renews_after_a_third_on_one_stream), T_CASE(time_counts_from_the_s
        T_CASE(leaving_ends_what_was_asked), T_CASE(end_of_the_client_ends_all_and_nothing_follows),
        T_CASE(one_id_has_one_place), T_CASE(sending_without_memory_is_tried_again),
        T_CASE(only_alone_never_opens_a_stream),
-       T_CASE(silent_call_is_repeated_at_once_and_then_given_time),
+       T_CASE(silent_call_is_repeated_at_once),
        T_CASE(call_that_fails_quickly_is_not_repeated_in_a_circle))

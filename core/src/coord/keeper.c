@@ -49,16 +49,12 @@ static void rest_until(coord__kept *e, int64_t at, int64_t now) {
   if (e->renew_ns < now) e->renew_ns = now;
 }
 
-static int64_t least_patience_ns(int64_t ttl_ns) {
-  int64_t ns = ttl_ns / 6;
-  if (ns < LEAST_PATIENCE_NS) return LEAST_PATIENCE_NS;
-  return ns < MOST_PATIENCE_NS ? ns : MOST_PATIENCE_NS;
-}
-
 /* A fraction of the shortest TTL, for a stream carries all. After some failures it is more: it may be
  * that answers take their time. */
 static int64_t patience_ns(const coord__keeper *k) {
-  int64_t ns = least_patience_ns(k->least_ttl_ns);
+  int64_t ns = k->least_ttl_ns / 6;
+  if (ns < LEAST_PATIENCE_NS) ns = LEAST_PATIENCE_NS;
+  if (ns > MOST_PATIENCE_NS) ns = MOST_PATIENCE_NS;
   ns <<= k->failures / 2 < 4 ? k->failures / 2 : 4;
   return ns < MOST_PATIENCE_NS ? ns : MOST_PATIENCE_NS;
 }
@@ -201,10 +197,8 @@ static void advance(coord__keeper *k, int64_t now) {
   k->wire->open(k);
 }
 
-/* Not long at first, so that there is time to ask elsewhere; longer when that was of no use. */
 static void ask_alone(coord__keeper *k, coord__kept *e, int64_t now) {
-  int64_t patience = e->at_risk ? e->ttl_ns / 3 : least_patience_ns(e->ttl_ns);
-  int64_t until = now + patience;
+  int64_t until = now + e->ttl_ns / 3;
   int64_t deadline = e->deadline_ns;
   e->state = COORD__KEPT_ALONE;
   e->asked_ns = now;
@@ -404,7 +398,8 @@ void coord__keeper_told(coord__keeper *k, coord__kept *e, coord_code code, int64
     lose_in_time(k, e);
   } else {
     /* At once after a long silence; a refusal that comes quickly is not asked for in a circle. */
-    int64_t again = e->asked_ns + coord__jitter(least_patience_ns(e->ttl_ns) / 2);
+    int64_t pause = e->ttl_ns / 6 < MOST_PATIENCE_NS ? e->ttl_ns / 6 : MOST_PATIENCE_NS;
+    int64_t again = e->asked_ns + coord__jitter(pause);
     e->renew_ns = again > now ? again : now;
     snprintf(k->why, sizeof k->why, "%s", why);
     if (!e->at_risk && is_refusal(code)) see_risk(k, e, code, why);
