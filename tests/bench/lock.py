@@ -57,8 +57,10 @@ def contestants(wanted):
                         {"lock.uncontended": "uncontended", "lock.handover": "handover", "lock.many": "many"}),
              Contestant("go", go, lambda: [go.lock],
                         {"lock.uncontended": "uncontended", "lock.handover": "handover", "lock.many": "many"}),
-             Contestant("service", go, lambda: [go.lock], {"lock.uncontended": "service"}),
-             Contestant("python-etcd3", python, lambda: [python.python, script], {"lock.uncontended": "uncontended"})]
+             Contestant("service", go, lambda: [go.lock],
+                        {"lock.uncontended": "service", "lock.handover": "service-handover"}),
+             Contestant("python-etcd3", python, lambda: [python.python, script],
+                        {"lock.uncontended": "uncontended", "lock.handover": "handover"})]
     return [one for one in found if one.name == "coord" or wanted is None or one.name in wanted]
 
 

@@ -86,30 +86,41 @@ static void lease_survives_restarts_and_cuts(void) {
 
 /* ---- three servers ---- */
 
-/* One after the other stops answering, without its connections ending. */
+/* Until a keepalive was answered; how long it took, -1: none was in time. */
+static int64_t until_renewed(const coord_lease *lease, int limit_ms) {
+  int64_t began = t_now_ms();
+  int64_t left = coord_lease_remaining_ms(lease);
+  while (t_now_ms() - began < limit_ms) {
+    usleep(10000);
+    int64_t now = coord_lease_remaining_ms(lease);
+    if (now > left) return t_now_ms() - began;
+    left = now;
+  }
+  return -1;
+}
+
+/* One after the other stops answering, without its connections ending. Each time just after a
+ * keepalive: etcd before 3.4.29 and 3.5.11 lets a leader that was stopped revoke what it takes for
+ * expired, although its successor has renewed it (github.com/etcd-io/etcd/issues/15247). */
 static void lease_leaves_a_silent_server_at_once(void) {
   t_cluster *cluster = t_cluster_start();
   char endpoints[t_endpoints_size];
   coord_client *client = t_client_with("endpoints", t_cluster_endpoints(cluster, endpoints), NULL);
   coord_queue *queue = t_queue();
-  coord_lease *lease = t_lease(client, 4 * T_SLOW, queue, 1);
-  usleep(1400000 * T_SLOW); /* the stream is open by now */
+  const int ttl_ms = 4000 * T_SLOW;
+  coord_lease *lease = t_lease(client, ttl_ms / 1000, queue, 1);
   for (int i = 0; i < 3; i++) {
-    int64_t began = t_now_ms();
+    bool leads = i == t_cluster_leader(cluster);
+    T_TRUE(until_renewed(lease, ttl_ms / 2) >= 0);
     t_etcd_pause(cluster, i);
-    while (t_now_ms() - began < 3000 * T_SLOW) {
-      if (coord_lease_remaining_ms(lease) <= 300 * T_SLOW) {
-        T_FAIL("only %d ms are left", (int)coord_lease_remaining_ms(lease));
-        break;
-      }
-      usleep(50000);
-    }
+    int64_t took = until_renewed(lease, ttl_ms * 3 / 4);
+    /* The election after the leader's stop may take its time. */
+    if (took < 0 && !leads) T_FAIL("the lease was not renewed while server %d was silent", i);
     t_etcd_resume(cluster, i);
     t_cluster_leader(cluster);
   }
   coord_event *event;
   while ((event = coord_queue_next(queue, 0)) != NULL) {
-    /* The election after the leader's stop may take its time. */
     int32_t type = coord_event_type(event);
     if (type != COORD_EVENT_AT_RISK && type != COORD_EVENT_RESTORED) {
       T_FAIL("an event of type %d", (int)type);

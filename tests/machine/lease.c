@@ -21,6 +21,7 @@ static char did[4096];  /* what the keeper has done since the last look */
 static bool opens_at_once;
 static bool sends;
 static bool answers_calls_at_once;
+static int64_t asked_until_ms; /* the last call */
 
 typedef struct leased {
   coord__kept kept;
@@ -56,6 +57,7 @@ static void wire_leave(coord__keeper *k, bool silent) {
 
 static void wire_ask(coord__keeper *k, coord__kept *kept, int64_t until) {
   T_TRUE(until > ns(now_ms) && until <= kept->deadline_ns);
+  asked_until_ms = until / COORD__NS_PER_MS;
   note("alone", kept->id);
   if (answers_calls_at_once) {
     coord__keeper_told(k, kept, COORD_CLOSED, 0, "closed", ns(now_ms));
@@ -606,6 +608,33 @@ static void only_alone_never_opens_a_stream(void) {
   finish();
 }
 
+static void silent_call_is_repeated_at_once(void) {
+  begin();
+  keeper.only_alone = true;
+  lease(1, TTL);
+  pass_until_it_acts();
+  expect("alone1 ");
+  pass(asked_until_ms - now_ms);
+  told(1, COORD_TIMEOUT, 0);
+  T_TRUE(pass_until_it_acts() <= 1);
+  T_TRUE(strstr(did, "alone1 ") != NULL);
+  told(1, COORD_OK, TTL);
+  T_TRUE(left_ms(1) > TTL * 1000 / 2);
+  finish();
+}
+
+static void call_that_fails_quickly_is_not_repeated_in_a_circle(void) {
+  begin();
+  keeper.only_alone = true;
+  lease(1, TTL);
+  for (int i = 0; i < 3; i++) {
+    T_TRUE(pass_until_it_acts() >= TTL * 1000 / 12 - TTL * 1000 / 3 / 64);
+    expect("alone1 ");
+    told(1, COORD_UNAVAILABLE, 0);
+  }
+  finish();
+}
+
 T_MAIN(T_CASE(renews_after_a_third_on_one_stream), T_CASE(time_counts_from_the_sending),
        T_CASE(leases_spread_at_first_and_go_in_batches), T_CASE(answers_in_pieces_are_answers),
        T_CASE(every_broken_message_leaves_the_stream),
@@ -622,4 +651,6 @@ T_MAIN(T_CASE(renews_after_a_third_on_one_stream), T_CASE(time_counts_from_the_s
        T_CASE(lease_that_is_gone_is_lost_also_when_asked_alone),
        T_CASE(leaving_ends_what_was_asked), T_CASE(end_of_the_client_ends_all_and_nothing_follows),
        T_CASE(one_id_has_one_place), T_CASE(sending_without_memory_is_tried_again),
-       T_CASE(only_alone_never_opens_a_stream))
+       T_CASE(only_alone_never_opens_a_stream),
+       T_CASE(silent_call_is_repeated_at_once),
+       T_CASE(call_that_fails_quickly_is_not_repeated_in_a_circle))

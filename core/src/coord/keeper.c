@@ -397,9 +397,10 @@ void coord__keeper_told(coord__keeper *k, coord__kept *e, coord_code code, int64
   } else if (coord__kept_left_ns(e, now) == 0) {
     lose_in_time(k, e);
   } else {
-    int64_t pause = e->ttl_ns / 6;
-    if (pause > MOST_PATIENCE_NS) pause = MOST_PATIENCE_NS;
-    e->renew_ns = now + coord__jitter(pause);
+    /* At once after a long silence; a refusal that comes quickly is not asked for in a circle. */
+    int64_t pause = e->ttl_ns / 6 < MOST_PATIENCE_NS ? e->ttl_ns / 6 : MOST_PATIENCE_NS;
+    int64_t again = e->asked_ns + coord__jitter(pause);
+    e->renew_ns = again > now ? again : now;
     snprintf(k->why, sizeof k->why, "%s", why);
     if (!e->at_risk && is_refusal(code)) see_risk(k, e, code, why);
     plan(k, e);

@@ -28,7 +28,7 @@ const (
 )
 
 var (
-	which   = flag.String("case", "", "uncontended, service, handover or many")
+	which   = flag.String("case", "", "uncontended, handover or many; service or service-handover")
 	name    = flag.String("name", "bench/lock", "of the lock")
 	ops     = flag.Int("ops", 1000, "how many")
 	warmup  = flag.Int("warmup", 50, "how many before these")
@@ -114,16 +114,20 @@ func ask(method string, message []byte) error {
 	return client.ActiveConnection().Invoke(ctx, "/v3lockpb.Lock/"+method, &message, &answer, grpc.ForceCodec(raw{}))
 }
 
-func service() {
-	lease := session(60).Lease()
-	lock := binary.AppendUvarint(append(bytesField(1, *name), 2<<3), uint64(lease))
-	unlock := bytesField(1, fmt.Sprintf("%s/%x", *name, lease))
-	uncontended(func() error { return ask("Lock", lock) }, func() error { return ask("Unlock", unlock) })
+func service(s *concurrency.Session) (acquire, release func() error) {
+	lock := binary.AppendUvarint(append(bytesField(1, *name), 2<<3), uint64(s.Lease()))
+	unlock := bytesField(1, fmt.Sprintf("%s/%x", *name, s.Lease()))
+	return func() error { return ask("Lock", lock) }, func() error { return ask("Unlock", unlock) }
+}
+
+func mutex(s *concurrency.Session) (acquire, release func() error) {
+	m := concurrency.NewMutex(s, *name)
+	return func() error { return m.Lock(ctx) }, func() error { return m.Unlock(ctx) }
 }
 
 // ---- handed on, and very many -----------------------------------------------------------------------------------
 
-func handover() {
+func handover(open func(*concurrency.Session) (acquire, release func() error)) {
 	samples := make([]time.Duration, *warmup+*ops)
 	var group sync.WaitGroup
 	var released time.Time
@@ -134,9 +138,9 @@ func handover() {
 		go func() {
 			defer group.Done()
 			s := session(60)
-			mutex := concurrency.NewMutex(s, *name)
+			acquire, release := open(s)
 			for more := true; more; {
-				check(mutex.Lock(ctx))
+				check(acquire())
 				now := time.Now()
 				more = done < len(samples)
 				if more && done >= 0 {
@@ -145,7 +149,7 @@ func handover() {
 				done++
 				time.Sleep(hold)
 				released = time.Now()
-				check(mutex.Unlock(ctx))
+				check(release())
 			}
 			check(s.Close())
 		}()
@@ -198,12 +202,13 @@ func main() {
 	check(err)
 	switch *which {
 	case "uncontended":
-		mutex := concurrency.NewMutex(session(60), *name)
-		uncontended(func() error { return mutex.Lock(ctx) }, func() error { return mutex.Unlock(ctx) })
-	case "service":
-		service()
+		uncontended(mutex(session(60)))
 	case "handover":
-		handover()
+		handover(mutex)
+	case "service":
+		uncontended(service(session(60)))
+	case "service-handover":
+		handover(service)
 	case "many":
 		many()
 	default:
