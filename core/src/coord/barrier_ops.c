@@ -74,8 +74,11 @@ static coord_op *watch_op(const barrier *b) {
 
 static void look(visit *v) {
   v->asking = true;
-  coord__ask_start(&v->ask, v->raises ? raise_op(v->barrier) : get_op(v->barrier),
-                   v->raises ? v->task->deadline_ns : 0);
+  if (v->raises) {
+    coord__ask_start(&v->ask, raise_op(v->barrier), v->task->deadline_ns);
+  } else { /* as often as it takes */
+    coord__ask_start(&v->ask, get_op(v->barrier), coord__client_deadline_ns(v->ask.client, 0));
+  }
 }
 
 static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_result *result,
@@ -95,7 +98,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
       return;
     }
     code = coord__no_memory(&err);
-  } else if (!v->ending && coord__lookout_may_go_well(code, err, doubt)) {
+  } else if (!v->ending && coord__ask_may_go_well(code, err, doubt)) {
     coord_error_free(err);
     coord__lookout_pause(&v->lookout);
     return;

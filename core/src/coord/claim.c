@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "coord/ask.h"
 #include "etcd/txn.h"
 
 /* A hold shorter than this needs no watch of its key: its release would see what the watch sees. */
@@ -352,11 +353,6 @@ static void check(coord__claim *c) {
 
 /* ---- answers ---- */
 
-static bool may_go_well(coord_code code, const coord_error *err, bool doubt) {
-  return doubt || code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ||
-         (coord_error_flags(err) & COORD_RETRIABLE) != 0;
-}
-
 /* What a txn was answered with, if it has the form that was asked for. */
 static bool has_form(const coord_result *r, size_t parts_then, size_t parts_else) {
   return r->part_count == (r->succeeded ? parts_then : parts_else);
@@ -445,7 +441,7 @@ static void on_leave_answered(coord__claim *c, coord_code code, coord_error *err
     bool was_there = r->succeeded || c->revision == 0 || c->leave_doubt;
     coord__result_free(r);
     on_left(c, was_there ? COORD_OK : COORD_NOT_FOUND, NULL);
-  } else if (may_go_well(code, err, doubt) || code == COORD_NO_MEMORY) {
+  } else if (coord__ask_may_go_well(code, err, doubt) || code == COORD_NO_MEMORY) {
     c->leave_doubt |= doubt;
     coord_error_free(err);
     pause_after_failure(c);
@@ -474,7 +470,7 @@ static void on_failure(coord__claim *c, coord_code code, coord_error *err, bool 
   if (c->leaving) {
     coord_error_free(err);
     begin_to_leave(c);
-  } else if (c->state == COORD__CLAIM_HELD || may_go_well(code, err, doubt)) {
+  } else if (c->state == COORD__CLAIM_HELD || coord__ask_may_go_well(code, err, doubt)) {
     coord_error_free(err);
     pause_after_failure(c);
   } else {

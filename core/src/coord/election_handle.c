@@ -112,6 +112,7 @@ static void start_proclaim(void *self, coord__task *task) {
   b->task = task;
   b->ask.client = b->election->client;
   b->ask.done = on_proclaimed;
+  b->ask.repeatable = true;
   coord__ask_start(&b->ask, proclaim_op(b), task->deadline_ns);
 }
 
