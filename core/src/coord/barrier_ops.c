@@ -53,15 +53,9 @@ static void end(visit *v, coord_code code, coord_error *err, coord_result *resul
 /* NULL: memory is out. */
 static coord_op *raise_op(const barrier *b) {
   coord_op *txn = coord__op_txn();
-  coord_op *put = coord__op_put(b->name.data, b->name.len, NULL, 0);
-  bool ok = txn != NULL && put != NULL &&
-            coord__op_if_int(txn, b->name.data, b->name.len, COORD_COMPARE_VERSION, COORD_EQUAL,
-                             0) == COORD_OK &&
-            coord__op_then(txn, put) == COORD_OK;
-  coord__op_free(put);
-  if (ok) return txn;
-  coord__op_free(txn);
-  return NULL;
+  bool ok = coord__txn_if(txn, &b->name, COORD_COMPARE_VERSION, COORD_EQUAL, 0) &&
+            coord__txn_then(txn, coord__op_put(b->name.data, b->name.len, NULL, 0));
+  return coord__txn_finish(txn, ok);
 }
 
 static coord_op *get_op(const barrier *b) { return coord__op_get(b->name.data, b->name.len); }
