@@ -16,7 +16,8 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
 }
 
 static void wire_ask(coord__claim *claim, coord_op *op) {
-  coord__ask_start(&bid_of(claim)->ask, op, 0);
+  coord__bid *bid = bid_of(claim);
+  coord__ask_start(&bid->ask, op, coord__client_deadline_ns(bid->client, 0));
 }
 
 /* ---- watches ---- */
@@ -130,6 +131,7 @@ coord__bid *coord__bid_new(coord_client *c, const void *name, size_t name_len,
   bid->claim.told = told;
   bid->client = bid->ask.client = c;
   bid->ask.done = on_answer;
+  bid->ask.repeatable = true;
   bid->attend.run = on_attend;
   bid->timer.fire = on_timer;
   coord__client_retain(c);

@@ -84,18 +84,12 @@ static void on_proclaimed(coord__ask *ask, coord_code code, coord_error *err, co
 static coord_op *proclaim_op(const ballot *b) {
   coord_kv kv = {0};
   coord_op *txn = coord__op_txn();
-  coord_op *put = NULL;
   if (txn == NULL) return NULL;
   if (coord__op_if_held(txn, b->election->lock) != COORD_OK) return txn; /* which says why */
   bool ok = coord__lock_key(b->election->lock, 0, &kv) == COORD_OK;
-  if (ok) put = coord__op_put(kv.key, kv.key_len, b->value.data, b->value.len);
-  ok = put != NULL && coord__op_set(put, COORD_OP_LEASE, kv.lease_id) == COORD_OK &&
-       coord__op_then(txn, put) == COORD_OK &&
-       coord__op_set(txn, COORD_OP_IDEMPOTENT, 1) == COORD_OK;
-  coord__op_free(put);
-  if (ok) return txn;
-  coord__op_free(txn);
-  return NULL;
+  coord_op *put = ok ? coord__op_put(kv.key, kv.key_len, b->value.data, b->value.len) : NULL;
+  if (put != NULL) coord__op_set(put, COORD_OP_LEASE, kv.lease_id);
+  return coord__txn_finish(txn, coord__txn_then(txn, put));
 }
 
 static void start_proclaim(void *self, coord__task *task) {
@@ -112,6 +106,7 @@ static void start_proclaim(void *self, coord__task *task) {
   b->task = task;
   b->ask.client = b->election->client;
   b->ask.done = on_proclaimed;
+  b->ask.repeatable = true;
   coord__ask_start(&b->ask, proclaim_op(b), task->deadline_ns);
 }
 

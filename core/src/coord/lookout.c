@@ -91,8 +91,3 @@ void coord__lookout_stop(coord__lookout *l) {
   coord__timer_stop(l->client->loop, &l->timer);
   coord__idle_cancel(&l->attend);
 }
-
-bool coord__lookout_may_go_well(coord_code code, const coord_error *err, bool doubt) {
-  return doubt || code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ||
-         (coord_error_flags(err) & COORD_RETRIABLE) != 0;
-}

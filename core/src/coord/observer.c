@@ -145,7 +145,8 @@ static void look(coord__observer *o) {
   unwatch(o);
   o->stale = false;
   o->asking = true;
-  coord__ask_start(&o->ask, coord__leader_op(o->prefix.data, o->prefix.len), 0);
+  coord__ask_start(&o->ask, coord__leader_op(o->prefix.data, o->prefix.len),
+                   coord__client_deadline_ns(o->client, 0));
 }
 
 static void on_attend(coord__idle *idle) { look(COORD__CONTAINER(idle, coord__observer, attend)); }

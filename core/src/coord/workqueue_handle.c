@@ -159,7 +159,7 @@ static void serve(coord_workqueue *w);
 
 static void ask(coord_workqueue *w, coord_op *op) {
   w->asking = true;
-  coord__ask_start(&w->ask, op, 0);
+  coord__ask_start(&w->ask, op, coord__client_deadline_ns(w->client, 0));
 }
 
 static void look(coord_workqueue *w) {
@@ -333,7 +333,7 @@ static void on_success(coord_workqueue *w, coord_result *r) {
 }
 
 static void on_failure(coord_workqueue *w, coord_code code, coord_error *err, bool doubt) {
-  bool again = coord__lookout_may_go_well(code, err, doubt);
+  bool again = coord__ask_may_go_well(code, err, doubt);
   if (w->stage == UNDOING && (again || code == COORD_NO_MEMORY)) {
     coord__lookout_pause(&w->lookout);
   } else if (w->stage == UNDOING) {
@@ -564,6 +564,7 @@ coord_code coord__workqueue_open(coord_client *c, const void *name, size_t name_
   atomic_init(&w->refs, 1);
   w->client = w->ask.client = c;
   w->ask.done = on_answer;
+  w->ask.repeatable = true;
   w->limit = LOOKED_AT;
   w->ttl_s = coord__options_int(options != NULL ? options : c->options, COORD__OPTION_LOCK_TTL_S);
   w->member.ready = on_ready;
