@@ -252,52 +252,9 @@ void coord__session_retire(coord__session *s) {
   check_end(s);
 }
 
-/* ---- renewing by hand ---- */
-
-static void on_renewed(coord__call *call) {
-  coord__renewal *r = COORD__CONTAINER(call, coord__renewal, call);
-  coord__session *s = r->session;
-  coord_client *c = s->tenant.client;
-  coord_error *err = call->error;
-  coord_code code = call->code;
-  int64_t id = 0, ttl_s = 0, now_ns = coord__clock_boot_ns();
-  if (code == COORD_OK &&
-      !coord__keepalive_read(call->response.data, call->response.len, &id, &ttl_s)) {
-    code = coord__fail(&err, COORD_PROTOCOL, "%s: the answer is none", call->method->name);
-  }
-  if (code == COORD_OK && ttl_s <= 0) {
-    code =
-        coord__fail(&err, COORD_LOST, "lease %llx is gone", (unsigned long long)s->tenant.kept.id);
-  }
-  coord__stats_record(&c->stats, call->method, now_ns - r->asked_ns, COORD__KEEPALIVE_FRAME,
-                      call->response.len, code != COORD_OK);
-  coord__buf_free(&call->response);
-  if (code == COORD_OK) {
-    coord__keeper_refresh(s->tenant.keeper, &s->tenant.kept, r->asked_ns, ttl_s, now_ns);
-  }
-  r->session = NULL;
-  r->done(r, code, err, ttl_s);
-  coord__session_release(s);
-  coord__client_release(c);
-}
-
-void coord__session_renew(coord__session *s, coord__renewal *r, int64_t deadline_ns) {
-  coord_client *c = s->tenant.client;
-  r->session = coord__session_retain(s);
-  r->asked_ns = coord__clock_boot_ns();
-  r->call = (coord__call){.method = &coord__methods[COORD__METHOD_LEASE_KEEPALIVE],
-                          .repeatable = true,
-                          .read_only = true,
-                          .deadline_ns = deadline_ns,
-                          .done = on_renewed};
-  coord__client_retain(c);
-  if (coord__buf_reserve(&r->call.request, COORD__KEEPALIVE_FRAME)) {
-    r->call.request.len = coord__keepalive_write(r->call.request.data, s->tenant.kept.id);
-    coord__call_start(&c->rpc, &r->call);
-  } else {
-    r->call.code = coord__no_memory(&r->call.error);
-    on_renewed(&r->call);
-  }
+void coord__session_refresh(coord__session *s, int64_t sent_boot_ns, int64_t ttl_s) {
+  coord__keeper_refresh(s->tenant.keeper, &s->tenant.kept, sent_boot_ns, ttl_s,
+                        coord__clock_boot_ns());
 }
 
 /* ---- pools ---- */
