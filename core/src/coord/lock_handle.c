@@ -615,15 +615,21 @@ coord_op *coord__op_acquire(coord_lock *l, bool wait) {
 coord_op *coord__op_release(coord_lock *l) { return coord__op_custom(&release_class, l); }
 
 coord_op *coord__op_lock_queue(const void *name, size_t name_len) {
+  return coord__queue_op("lock_queue", name, name_len, 0);
+}
+
+coord_op *coord__queue_op(const char *op_name, const void *name, size_t name_len, int64_t limit) {
   coord__buf prefix = {0};
-  bool ok = name_len > 0 && name != NULL && coord__buf_append(&prefix, name, name_len);
-  ok = ok && coord__buf_append(&prefix, "/", 1);
-  coord_op *op = ok ? coord__op_get(prefix.data, prefix.len) : coord__op_get(name, name_len);
+  bool has_name = name != NULL && name_len > 0;
+  bool ok = !has_name ||
+            (coord__buf_append(&prefix, name, name_len) && coord__buf_append(&prefix, "/", 1));
+  coord_op *op = ok ? coord__op_get(prefix.data, prefix.len) : NULL;
   coord__buf_free(&prefix);
   if (op == NULL) return NULL;
   coord__op_set_prefix(op);
   coord__op_set(op, COORD_OP_SORT_BY, COORD_SORT_CREATE);
-  if (!ok) coord__op_fault(op, COORD_INVALID, "lock_queue: argument name is empty");
+  coord__op_set(op, COORD_OP_LIMIT, limit);
+  if (!has_name) coord__op_fault(op, COORD_INVALID, "%s: argument name is empty", op_name);
   return op;
 }
 

@@ -1,16 +1,8 @@
 #include "coord/observer.h"
 
 #include "base/error.h"
+#include "coord/lock_handle.h"
 #include "etcd/result.h"
-
-coord_op *coord__leader_op(const void *prefix, size_t len) {
-  coord_op *op = coord__op_get(prefix, len);
-  if (op == NULL) return NULL;
-  coord__op_set_prefix(op);
-  coord__op_set(op, COORD_OP_SORT_BY, COORD_SORT_CREATE);
-  coord__op_set(op, COORD_OP_LIMIT, 1);
-  return op;
-}
 
 /* ---- telling ---- */
 
@@ -85,7 +77,7 @@ static void look(coord__observer *o) {
   coord__lookout_stop(&o->lookout);
   o->stale = false;
   o->asking = true;
-  coord__ask_start(&o->ask, coord__leader_op(o->prefix.data, o->prefix.len),
+  coord__ask_start(&o->ask, coord__queue_op("observe", o->prefix.data, o->prefix.len - 1, 1),
                    coord__client_deadline_ns(o->client, 0));
 }
 

@@ -30,7 +30,4 @@ void coord__observer_start(coord__observer *o);
 /* `stopped` follows, or comes from within. */
 void coord__observer_stop(coord__observer *o);
 
-/* The key of who leads: the oldest one. NULL: memory is out. */
-coord_op *coord__leader_op(const void *prefix, size_t len);
-
 #endif
