@@ -168,16 +168,9 @@ coord_op *coord__op_proclaim(coord_election *e, const void *value, size_t value_
 
 coord_op *coord__op_resign(coord_election *e) { return ballot_op(&resign_class, e, NULL, 0); }
 
+/* Whose key is the oldest. */
 coord_op *coord__op_leader(const void *name, size_t name_len) {
-  coord__buf prefix = {0};
-  bool ok = name != NULL && name_len > 0 && coord__buf_append(&prefix, name, name_len) &&
-            coord__buf_append(&prefix, "/", 1);
-  coord_op *op = ok ? coord__leader_op(prefix.data, prefix.len) : coord__op_get(name, name_len);
-  coord__buf_free(&prefix);
-  if (op != NULL && !ok) {
-    coord__op_fault(op, COORD_INVALID, "leader: argument name is empty, or memory is out");
-  }
-  return op;
+  return coord__queue_op("leader", name, name_len, 1);
 }
 
 /* ---- observing ---- */

@@ -31,8 +31,9 @@ static void on_changes(coord__subscription *s, coord_event *event) {
 
 static void on_ended(coord__subscription *s, coord_code code, coord_error *err, int64_t compacted) {
   coord__lookout *l = s->owner;
-  (void)code;
   (void)compacted;
+  coord__log_at(&l->client->log, COORD_LOG_DEBUG, "a watch has ended: %s",
+                err != NULL ? coord_error_message(err) : coord_code_name(code));
   coord_error_free(err);
   l->watching = false;
   wake(l);
