@@ -30,6 +30,7 @@
 #include "coord/base.h"
 #include "coord/call.h"
 #include "coord/client.h"
+#include "coord/config.h"
 #include "coord/election.h"
 #include "coord/error.h"
 #include "coord/event.h"

@@ -23,7 +23,7 @@ void coord__teller_init(coord__teller *t, coord_queue *queue, uint64_t tag, void
 }
 
 void coord__teller_free(coord__teller *t) {
-  for (size_t i = 0; i <= COORD_EVENT_CLOSED; i++) coord__free(t->ready[i]);
+  for (size_t i = 0; i < COORD__TELLER_TYPES; i++) coord__free(t->ready[i]);
   if (t->queue != NULL) coord__queue_release(t->queue);
   pthread_mutex_destroy(&t->lock);
 }
@@ -103,6 +103,13 @@ void coord__teller_tell_changes(coord__teller *t, coord__changes *changes) {
   if (n == NULL) coord_event_free(&changes->event);
 }
 
+bool coord__teller_withdraw(coord__teller *t, int32_t type) {
+  pthread_mutex_lock(&t->lock);
+  bool is_withdrawn = withdraw(t, type);
+  pthread_mutex_unlock(&t->lock);
+  return is_withdrawn;
+}
+
 void coord__teller_tell_risk(coord__teller *t, bool at_risk, coord_code code, const char *why) {
   if (t->queue == NULL) return;
   pthread_mutex_lock(&t->lock);
@@ -117,6 +124,6 @@ void coord__teller_mute(coord__teller *t) {
   if (t->queue == NULL) return;
   pthread_mutex_lock(&t->lock);
   t->muted = true;
-  for (int32_t type = 0; type <= COORD_EVENT_CLOSED; type++) withdraw(t, type);
+  for (int32_t type = 0; type < COORD__TELLER_TYPES; type++) withdraw(t, type);
   pthread_mutex_unlock(&t->lock);
 }

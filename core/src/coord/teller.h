@@ -14,6 +14,8 @@
 struct coord__notice;
 struct coord__changes;
 
+enum { COORD__TELLER_TYPES = COORD_EVENT_REJECTED + 1 };
+
 typedef struct coord__teller {
   coord_queue *queue; /* NULL: nobody is told */
   uint64_t tag;
@@ -22,8 +24,8 @@ typedef struct coord__teller {
   void (*release)(void *owner);
   pthread_mutex_t lock; /* of what follows; recursive, for an event may end where it is delivered */
   bool muted;
-  struct coord__notice *out[COORD_EVENT_CLOSED + 1];   /* by type: the newest that may be waiting */
-  struct coord__notice *ready[COORD_EVENT_CLOSED + 1]; /* memory that was set aside */
+  struct coord__notice *out[COORD__TELLER_TYPES];   /* by type: the newest that may be waiting */
+  struct coord__notice *ready[COORD__TELLER_TYPES]; /* memory that was set aside */
 } coord__teller;
 
 void coord__teller_init(coord__teller *t, coord_queue *queue, uint64_t tag, void *owner,
@@ -38,6 +40,8 @@ void coord__teller_tell(coord__teller *t, int32_t type, coord_code code, const c
                         int64_t revision);
 /* CHANGES, which are handed over. */
 void coord__teller_tell_changes(coord__teller *t, struct coord__changes *changes);
+/* The last one of this type is not told, if it waits still. */
+bool coord__teller_withdraw(coord__teller *t, int32_t type);
 /* AT_RISK or RESTORED; who has not seen the RESTORED after the last AT_RISK needs no other one. */
 void coord__teller_tell_risk(coord__teller *t, bool at_risk, coord_code code, const char *why);
 /* No event of it comes out any more. Any thread. */

@@ -53,7 +53,7 @@ static void *begin(decoding *d, const ProtobufCMessageDescriptor *type, coord_co
 }
 
 coord_result *coord__result_empty(void) {
-  coord__arena *arena = coord__arena_new(2 * sizeof(coord_result), LIMIT_BASE);
+  coord__arena *arena = coord__arena_new(2 * sizeof(coord_result), 0);
   if (arena == NULL) return NULL;
   coord_result *result = coord__arena_alloc(arena, sizeof *result);
   if (result == NULL) {
