@@ -13,6 +13,22 @@ static size_t skip_blanks(const char *text, size_t at, size_t len) {
   return at;
 }
 
+/* Where json-c is generous even if it is told to be strict: 'text', NaN, Infinity, 1. ; len: nowhere. */
+static size_t find_license(const char *text, size_t len) {
+  bool in_string = false;
+  for (size_t i = 0; i < len; i++) {
+    if (text[i] == '"') in_string = !in_string;
+    if (in_string) {
+      if (text[i] == '\\') i++;
+    } else if (text[i] == '\'' || text[i] == 'N' || text[i] == 'I') {
+      return i;
+    } else if (text[i] == '.' && (i + 1 == len || text[i + 1] < '0' || text[i + 1] > '9')) {
+      return i;
+    }
+  }
+  return len;
+}
+
 coord_code coord__json_read(const char *what, const void *text, size_t len, json_object **out,
                             coord_error **err) {
   if (out != NULL) *out = NULL;
@@ -37,6 +53,12 @@ coord_code coord__json_read(const char *what, const void *text, size_t len, json
     why = "something follows the value";
   }
   json_tokener_free(t);
+  size_t license = is_whole ? find_license(text, len) : len;
+  if (license < len) {
+    is_whole = false;
+    why = "unexpected character";
+    end = license;
+  }
   if (is_whole && out != NULL) {
     *out = value;
   } else {
