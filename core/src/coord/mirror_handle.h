@@ -29,8 +29,8 @@ typedef struct coord__mirror_news {
 } coord__mirror_news;
 
 typedef struct coord__mirror_listener {
-  /* I/O thread. Not to open or free mirrors from within. None comes after coord__mirror_free was called
-   * on the I/O thread; from another thread some may still come until it was carried out. */
+  /* I/O thread. After coord__mirror_free some may still come, until `released`. Other mirrors, and this
+   * one, may be opened and freed from within. */
   void (*told)(struct coord__mirror_listener *l, const coord__mirror_news *news);
   /* The mirror has let go of the listener: the last call. May be NULL. */
   void (*released)(struct coord__mirror_listener *l);
@@ -49,6 +49,8 @@ coord_code coord__mirror_open(coord_client *c, const void *prefix, size_t prefix
                               coord_mirror **out, coord_error **err);
 void coord__mirror_free(coord_mirror *m);
 
+/* Whether coord_mirror_open is to wait for that: mirror.wait. */
+bool coord__mirror_waits(const coord_mirror *m);
 /* An op that ends when there is content, or with the reason why there will be none. NULL: memory is
  * out. */
 coord_op *coord__op_mirror_loaded(coord_mirror *m);
@@ -58,6 +60,8 @@ coord_code coord__mirror_get(const coord_mirror *m, const void *key, size_t key_
                              coord_result **out);
 coord_code coord__mirror_range(const coord_mirror *m, const void *from, size_t from_len,
                                const void *end, size_t end_len, int64_t limit, coord_result **out);
+coord_code coord__mirror_prefix(const coord_mirror *m, const void *prefix, size_t prefix_len,
+                                coord_result **out);
 int64_t coord__mirror_count(const coord_mirror *m);
 int64_t coord__mirror_revision(const coord_mirror *m);
 int64_t coord__mirror_staleness_ms(const coord_mirror *m);
