@@ -330,7 +330,7 @@ coord_code coord__config_default(coord_config *g, const char *key, const char *j
                                  coord_error **err) {
   coord_code code = check_key(key, err);
   if (code == COORD_OK && json != NULL) {
-    code = coord__json_read("argument json", json, strlen(json), NULL, err);
+    code = coord__json_parse("argument json", json, strlen(json), NULL, err);
   }
   if (code != COORD_OK) return code;
   pthread_mutex_lock(&g->lock);

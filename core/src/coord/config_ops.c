@@ -223,7 +223,7 @@ static void check_json(coord_op *op, const char *json) {
     return;
   }
   coord_error *err = NULL;
-  coord_code code = coord__json_read("config_set: argument json", json, strlen(json), NULL, &err);
+  coord_code code = coord__json_parse("config_set: argument json", json, strlen(json), NULL, &err);
   if (code != COORD_OK) coord__op_fault(op, code, "%s", coord_error_message(err));
   coord_error_free(err);
 }

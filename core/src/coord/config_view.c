@@ -97,7 +97,7 @@ static coord_code judge(merge *m, const coord__item *item, const coord__config_v
   if (before != NULL && before->item == item) return COORD_OK;
   if (before != NULL && before->bad == item) return COORD_INVALID;
   coord_code code =
-      coord__json_read("its value", item->kv.value.data, item->kv.value.len, NULL, &err);
+      coord__json_parse("its value", item->kv.value.data, item->kv.value.len, NULL, &err);
   if (code == COORD_INVALID) m->rejected(m->arg, item, coord_error_message(err));
   coord_error_free(err);
   return code;
