@@ -48,8 +48,8 @@ static bool is(const coord_config *config, const char *key, const char *expected
   char *json = NULL;
   int64_t version = -1;
   coord_code code = coord_config_get(config, key, &json, &version, NULL);
-  bool same = expected == NULL ? code == COORD_NOT_FOUND
-                               : code == COORD_OK && strcmp(json, expected) == 0;
+  bool same =
+      expected == NULL ? code == COORD_NOT_FOUND : code == COORD_OK && strcmp(json, expected) == 0;
   if (!same) T_FAIL("%s is %s, not %s", key, json != NULL ? json : "(none)", expected);
   coord_memory_free(json);
   return same;
@@ -73,8 +73,8 @@ static bool has_come(void *arg) {
   const wish *w = arg;
   char *json = NULL;
   coord_code code = coord_config_get(w->config, w->key, &json, NULL, NULL);
-  bool same = w->json == NULL ? code == COORD_NOT_FOUND
-                              : code == COORD_OK && strcmp(json, w->json) == 0;
+  bool same =
+      w->json == NULL ? code == COORD_NOT_FOUND : code == COORD_OK && strcmp(json, w->json) == 0;
   coord_memory_free(json);
   return same;
 }
@@ -160,12 +160,14 @@ static void value_is_set_when_its_version_is_as_expected(void) {
   T_TRUE(becomes(config, "k", "{\"a\": 1}"));
   T_INT(version_of(config, "k"), first);
   int64_t second = write_it(client, config, "k", "2", first);
-  T_TRUE(t_call_fails(client, coord_op_config_set(config, "k", "3", first), COORD_CONFLICT, message));
+  T_TRUE(
+      t_call_fails(client, coord_op_config_set(config, "k", "3", first), COORD_CONFLICT, message));
   snprintf(text, sizeof text, "is at version %" PRId64 "; %" PRId64 " was", second, first);
   T_HAS(message, text);
   T_TRUE(t_call_fails(client, coord_op_config_delete(config, "k", first), COORD_CONFLICT, message));
   coord_result_free(t_call(client, coord_op_config_delete(config, "k", second)));
-  T_TRUE(t_call_fails(client, coord_op_config_delete(config, "k", second), COORD_CONFLICT, message));
+  T_TRUE(
+      t_call_fails(client, coord_op_config_delete(config, "k", second), COORD_CONFLICT, message));
   T_HAS(message, "is not there");
   T_TRUE(becomes(config, "k", NULL));
   write_it(client, config, "k", "4", -1);
@@ -324,8 +326,8 @@ static void change_is_current_when_it_was_accepted(void) {
   put_raw(client, "app", "a", "1");
   T_CODE(coord_options_new(&options), COORD_OK);
   T_OK(coord_options_set(options, "config.manual", "true", &err), err);
-  T_ERROR(coord_config_open(client, app_name("app"), options, NULL, 7, &config, &err), COORD_INVALID, err,
-          "config.manual");
+  T_ERROR(coord_config_open(client, app_name("app"), options, NULL, 7, &config, &err),
+          COORD_INVALID, err, "config.manual");
   T_OK(coord_config_open(client, app_name("app"), options, queue, 7, &config, &err), err);
   T_FATAL(config != NULL);
   is(config, "a", "1");
@@ -357,8 +359,12 @@ static void bad_arguments_are_named(void) {
   static const struct {
     const char *name;
     const char *part;
-  } bad[] = {{"", "empty part"},          {"a/b", "slash"},          {"a..b", "empty part"},
-             {".a", "empty part"},        {"a.", "empty part"},      {"\xff", "no UTF-8"},
+  } bad[] = {{"", "empty part"},
+             {"a/b", "slash"},
+             {"a..b", "empty part"},
+             {".a", "empty part"},
+             {"a.", "empty part"},
+             {"\xff", "no UTF-8"},
              {"1.2.3.4.5.6.7.8.9", "8 parts"}};
   coord_client *client = t_client();
   coord_config *config = NULL;

@@ -19,9 +19,9 @@ enum {
   COORD_EVENT_LOST = 4,     /* the same */
   COORD_EVENT_RESTORED = 5, /* the same */
   COORD_EVENT_ACQUIRED = 6, /* of a lock or an election: see coord/lock.h */
-  COORD_EVENT_STATE = 7, /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
+  COORD_EVENT_STATE = 7,  /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
                                coord_event_text, coord_event_code */
-  COORD_EVENT_LOG = 8,   /* a line of the client's log: coord_event_text, coord_event_level */
+  COORD_EVENT_LOG = 8,    /* a line of the client's log: coord_event_text, coord_event_level */
   COORD_EVENT_CLOSED = 9, /* the last one of a handle: coord_event_code, coord_event_error */
   COORD_EVENT_REJECTED = 10 /* of a configuration: see coord/config.h */
 };

@@ -30,7 +30,7 @@ static size_t find_license(const char *text, size_t len) {
 }
 
 coord_code coord__json_parse(const char *what, const void *text, size_t len, json_object **out,
-                            coord_error **err) {
+                             coord_error **err) {
   if (out != NULL) *out = NULL;
   if (len == 0) return coord__fail(err, COORD_INVALID, "%s is empty; it must be JSON", what);
   if (len > INT_MAX) return coord__fail(err, COORD_INVALID, "%s is too long", what);

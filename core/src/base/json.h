@@ -12,6 +12,6 @@
  * for example. One value, UTF-8, nothing but blanks around it. *out (may be NULL) is to be put; NULL for
  * the value null. COORD_NO_MEMORY. */
 coord_code coord__json_parse(const char *what, const void *text, size_t len, json_object **out,
-                            coord_error **err);
+                             coord_error **err);
 
 #endif

@@ -36,7 +36,8 @@ struct coord_config {
   bool is_whole; /* was told to be */
   bool ended;
   coord__config_view *told; /* what the program knows */
-  coord__config_view *sent; /* what it knows once it has taken the event that waits; NULL: none does */
+  coord__config_view
+      *sent; /* what it knows once it has taken the event that waits; NULL: none does */
   coord__timer retry;
   coord__job free_job;
   pthread_mutex_t lock; /* of what follows */
@@ -70,8 +71,7 @@ static void on_rejected(void *arg, const coord__item *item, const char *why) {
   snprintf(text, sizeof text, "config: \"%s\" at revision %" PRId64 " is not taken over: %s",
            coord__show(shown, item->kv.key.data, item->kv.key.len), item->kv.mod_revision, why);
   coord__log_at(&g->client->log, COORD_LOG_WARN, "%s", text);
-  coord__teller_tell(&g->teller, COORD_EVENT_REJECTED, COORD_INVALID, text,
-                     item->kv.mod_revision);
+  coord__teller_tell(&g->teller, COORD_EVENT_REJECTED, COORD_INVALID, text, item->kv.mod_revision);
 }
 
 /* The place of *view is taken by one more reference to `by`. */
@@ -88,7 +88,8 @@ static coord__config_view *look(coord_config *g) {
   int64_t revision = 0;
   for (size_t i = 0; i < g->count; i++) {
     snapshots[i] = coord__mirror_snapshot(g->layers[i].mirror);
-    layers[i] = (coord__config_source){.name = g->layers[i].name.data, .skip = g->layers[i].name.len};
+    layers[i] =
+        (coord__config_source){.name = g->layers[i].name.data, .skip = g->layers[i].name.len};
     if (snapshots[i] == NULL) continue;
     layers[i].tree = coord__snapshot_tree(snapshots[i]);
     if (coord__snapshot_revision(snapshots[i]) > revision) {
@@ -148,9 +149,7 @@ static void attend(coord_config *g) {
   if (!ok) retry_later(g);
 }
 
-static void on_retry(coord__timer *timer) {
-  attend(COORD__CONTAINER(timer, coord_config, retry));
-}
+static void on_retry(coord__timer *timer) { attend(COORD__CONTAINER(timer, coord_config, retry)); }
 
 /* ---- the mirrors ---- */
 
@@ -342,8 +341,7 @@ coord_code coord__config_default(coord_config *g, const char *key, const char *j
 coord_code coord__config_accept(coord_config *g, const coord_event *event, coord_error **err) {
   coord__config_view *view = coord__config_view_of(event);
   if (view == NULL || event->tag != g->teller.tag) {
-    return coord__fail(err, COORD_INVALID,
-                       "argument event tells no changes of this configuration");
+    return coord__fail(err, COORD_INVALID, "argument event tells no changes of this configuration");
   }
   pthread_mutex_lock(&g->lock);
   if (g->current == NULL || view->revision >= g->current->revision) replace(&g->current, view);
@@ -414,7 +412,8 @@ static coord_code open_layers(coord_config *g, const coord_options *options, coo
     y->config = g;
     y->ear = (coord__mirror_listener){.told = on_told, .released = on_released};
     retain_self(g);
-    code = coord__mirror_open(g->client, y->name.data, y->name.len, options, &sink, &y->mirror, err);
+    code =
+        coord__mirror_open(g->client, y->name.data, y->name.len, options, &sink, &y->mirror, err);
     if (code != COORD_OK) release(g);
   }
   return code;
@@ -433,15 +432,16 @@ coord_code coord__config_open(coord_client *c, const char *application,
   g->manual = coord__options_bool(o, COORD__OPTION_CONFIG_MANUAL);
   pthread_mutex_init(&g->lock, NULL);
   coord__teller_init(&g->teller, queue, tag, g, retain_self, release_self);
-  coord_code code = take_name(g, coord__options_text(o, COORD__OPTION_CONFIG_PREFIX), application, err);
+  coord_code code =
+      take_name(g, coord__options_text(o, COORD__OPTION_CONFIG_PREFIX), application, err);
   if (code == COORD_OK && g->manual && queue == NULL) {
     code = coord__fail(err, COORD_INVALID,
                        "option config.manual is true, but argument queue is NULL: changes are told "
                        "there");
   }
   g->defaults = code == COORD_OK ? coord__content_new(0) : NULL;
-  if (code == COORD_OK && (g->defaults == NULL ||
-                           !coord__teller_prepare(&g->teller, COORD_EVENT_CLOSED))) {
+  if (code == COORD_OK &&
+      (g->defaults == NULL || !coord__teller_prepare(&g->teller, COORD_EVENT_CLOSED))) {
     code = coord__no_memory(err);
   }
   if (code != COORD_OK) {

@@ -68,8 +68,9 @@ static coord_op *get_op(const deed *v) { return coord__op_get(v->key.data, v->ke
 
 static coord_op *write_op(const deed *v) {
   coord_op *txn = coord__op_txn();
-  coord_op *change = v->json.len > 0 ? coord__op_put(v->key.data, v->key.len, v->json.data, v->json.len)
-                                     : coord__op_delete(v->key.data, v->key.len);
+  coord_op *change = v->json.len > 0
+                         ? coord__op_put(v->key.data, v->key.len, v->json.data, v->json.len)
+                         : coord__op_delete(v->key.data, v->key.len);
   bool ok = coord__txn_if(txn, &v->key, COORD_COMPARE_MOD, COORD_EQUAL, v->expected);
   ok = coord__txn_then(txn, change) && ok;
   ok = coord__txn_else(txn, get_op(v)) && ok;
@@ -82,7 +83,8 @@ static coord_code conflict(const deed *v, const coord_result *result, coord_erro
   if (found != NULL && found->kv_count > 0) {
     snprintf(is, sizeof is, "is at version %" PRId64, found->kvs[0]->mod_revision);
   }
-  if (v->expected != 0) snprintf(expected, sizeof expected, "%" PRId64 " was expected", v->expected);
+  if (v->expected != 0)
+    snprintf(expected, sizeof expected, "%" PRId64 " was expected", v->expected);
   return coord__fail(err, COORD_CONFLICT, "config: \"%s\" %s; %s",
                      coord__show(shown, v->key.data, v->key.len), is, expected);
 }
@@ -276,8 +278,8 @@ static void check_expected(coord_op *op, const char *name, int64_t expected) {
 
 coord_op *coord__op_config_write(const coord__buf *layer, const char *key, const char *json,
                                  int64_t expected) {
-  coord_op *op = expected < 0 ? put_op(layer, key, json)
-                              : deed_op(&set_class, layer, key, json, expected, 0);
+  coord_op *op =
+      expected < 0 ? put_op(layer, key, json) : deed_op(&set_class, layer, key, json, expected, 0);
   if (op == NULL) return NULL;
   check_key(op, set_class.name, key);
   check_json(op, json);

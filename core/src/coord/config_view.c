@@ -157,10 +157,11 @@ static bool run(merge *m, const coord__config_source *layers) {
   }
 }
 
-coord__config_view *coord__config_view_new(
-    const coord__config_source *layers, size_t count, int64_t revision,
-    const coord__config_view *before,
-    void (*rejected)(void *arg, const coord__item *item, const char *why), void *arg) {
+coord__config_view *coord__config_view_new(const coord__config_source *layers, size_t count,
+                                           int64_t revision, const coord__config_view *before,
+                                           void (*rejected)(void *arg, const coord__item *item,
+                                                            const char *why),
+                                           void *arg) {
   coord__config_view *v = coord__calloc(1, sizeof *v);
   if (v == NULL) return NULL;
   atomic_init(&v->refs, 1);
@@ -267,8 +268,7 @@ static void destroy(coord_event *event) {
 
 static coord_kv gone(const coord__config_value *value, int64_t revision) {
   coord_kv kv = coord__config_value_kv(value);
-  return (coord_kv){
-      .key = kv.key, .key_len = kv.key_len, .value = "", .mod_revision = revision};
+  return (coord_kv){.key = kv.key, .key_len = kv.key_len, .value = "", .mod_revision = revision};
 }
 
 coord_code coord__config_view_changes(coord__config_view *from, coord__config_view *to,

@@ -40,10 +40,11 @@ typedef struct coord__config_source {
 
 /* `before` may be NULL. rejected(arg, item, why): a value that was
  * not bad before, or not known. NULL: memory is out. */
-coord__config_view *coord__config_view_new(
-    const coord__config_source *layers, size_t count, int64_t revision,
-    const coord__config_view *before,
-    void (*rejected)(void *arg, const coord__item *item, const char *why), void *arg);
+coord__config_view *coord__config_view_new(const coord__config_source *layers, size_t count,
+                                           int64_t revision, const coord__config_view *before,
+                                           void (*rejected)(void *arg, const coord__item *item,
+                                                            const char *why),
+                                           void *arg);
 coord__config_view *coord__config_view_retain(coord__config_view *v);
 /* NULL is fine. */
 void coord__config_view_release(coord__config_view *v);
