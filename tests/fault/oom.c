@@ -451,6 +451,31 @@ static coord_code lock_and_guard(void) {
   return code;
 }
 
+/* Configuration: what is there stays, whatever is short of memory meanwhile. */
+static coord_code configure(void) {
+  char name[32];
+  coord_config *config = NULL;
+  coord_queue *queue = NULL;
+  coord_result *all = NULL;
+  char *json = NULL;
+  name_of_walk(name);
+  for (char *c = name; *c != '\0'; c++) *c = *c == '/' ? '-' : *c;
+  coord_code code = ended(coord_queue_open(&queue, &err));
+  if (code == COORD_OK) {
+    code = ended(coord_config_open(shared, name, NULL, queue, 0, &config, &err));
+  }
+  if (code == COORD_OK) code = ended(coord_config_default(config, "a", "1", &err));
+  if (code == COORD_OK) code = call_on(coord_op_config_set(config, "b", "2", 0));
+  if (code == COORD_OK) code = call_on(coord_op_config_history(config, "b", 3));
+  if (code == COORD_OK) code = ended(coord_config_get(config, "a", &json, NULL, &err));
+  if (code == COORD_OK) code = ended(coord_config_all(config, &all, &err));
+  coord_memory_free(json);
+  coord_result_free(all);
+  coord_config_free(config);
+  coord_queue_free(queue);
+  return code;
+}
+
 static coord_code lead_and_observe(void) {
   char name[32];
   coord_queue *queue = NULL;
@@ -527,6 +552,12 @@ static coord_code wait_in_vain(void) {
   code = call_on(coord_op_acquire(lock, 0));
   coord_lock_free(lock);
   return code == COORD_CONFLICT ? COORD_OK : code;
+}
+
+static void configuring_without_memory(void) {
+  prepare();
+  T_TRUE(walk(configure, false) > 20);
+  finish();
 }
 
 static void locking_without_memory(void) {
@@ -676,5 +707,5 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
        T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
        T_CASE(watching_without_memory), T_CASE(endpoints_without_memory),
-       T_CASE(locking_without_memory), T_CASE(leading_without_memory),
-       T_CASE(working_without_memory), T_CASE(users_without_memory))
+       T_CASE(configuring_without_memory), T_CASE(locking_without_memory),
+       T_CASE(leading_without_memory), T_CASE(working_without_memory), T_CASE(users_without_memory))
