@@ -136,6 +136,29 @@ static void lost_answers_change_nothing(void) {
   t_proxy_stop(proxy);
 }
 
+/* Without a deadline it waits for longer than the client's own patience. */
+static void proclaiming_takes_as_long_as_it_takes(void) {
+  char name[t_key_size];
+  t_proxy *proxy = t_proxy_start(t_etcd_port(t_etcd(), 0));
+  coord_client *client = t_client_with("endpoints", t_proxy_endpoint(proxy), "log.level", "off",
+                                       "request.timeout.ms", "300", NULL);
+  coord_queue *queue = t_queue();
+  coord_election *e = open_election(client, t_key(name, "e"), NULL, 0, "60");
+  begin_campaign(client, e, "first", queue, LEADER);
+  T_CODE(t_acquired(queue, LEADER, SOON, NULL), COORD_OK);
+  coord_op *op = coord_op_proclaim(e, "second", 6);
+  t_proxy_stall(proxy, true);
+  T_CODE(coord_submit(client, op, -1, queue, LEADER, NULL, NULL), COORD_OK);
+  T_TRUE(coord_queue_next(queue, 600) == NULL);
+  t_proxy_stall(proxy, false);
+  T_CODE(t_acquired(queue, LEADER, SOON, NULL), COORD_OK);
+  coord_op_free(op);
+  coord_election_free(e);
+  coord_queue_free(queue);
+  coord_client_free(client);
+  t_proxy_stop(proxy);
+}
+
 /* Leaders come and go while the observer hears nothing, and what tells of them is compacted away. */
 static void observer_learns_how_things_stand(void) {
   char name[t_key_size], other[t_key_size];
@@ -200,5 +223,5 @@ static void election_outlives_the_leader_of_the_cluster(void) {
 }
 
 T_MAIN(T_CASE(lonely_leader_stops_before_the_next_one_begins), T_CASE(lost_answers_change_nothing),
-       T_CASE(observer_learns_how_things_stand),
+       T_CASE(proclaiming_takes_as_long_as_it_takes), T_CASE(observer_learns_how_things_stand),
        T_CASE(election_outlives_the_leader_of_the_cluster))

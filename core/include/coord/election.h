@@ -43,8 +43,8 @@ COORD_API coord_code coord_election_open(coord_client *client, const void *name,
 COORD_API coord_op *coord_op_campaign(coord_election *election, const void *value,
                                       size_t value_len);
 /**
- * An op by which the leader says something else. COORD_NOT_HELD: it does not lead; COORD_LOST: not any
- * more. @since 0.1
+ * An op by which the leader says something else. COORD_NOT_HELD: it does not lead, or not any more;
+ * COORD_LOST: by the answer it does not, and another could. @since 0.1
  */
 COORD_API coord_op *coord_op_proclaim(coord_election *election, const void *value,
                                       size_t value_len);

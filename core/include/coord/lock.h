@@ -95,8 +95,9 @@ COORD_API coord_op *coord_op_acquire(coord_lock *lock, int wait);
 COORD_API coord_op *coord_op_release(coord_lock *lock);
 
 /**
- * An op that gives the lock's lease its whole TTL again at once: coord_result_ttl_s. COORD_NOT_HELD,
- * COORD_LOST. @since 0.1
+ * An op that gives the lock's lease its whole TTL again at once: coord_result_ttl_s. COORD_NOT_HELD: it
+ * is not held, or not any more; COORD_LOST: by the answer the lease is gone, or the lock was lost
+ * meanwhile. @since 0.1
  */
 COORD_API coord_op *coord_op_lock_renew(coord_lock *lock);
 

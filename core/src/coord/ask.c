@@ -46,13 +46,17 @@ void coord__ask_start(coord__ask *ask, coord_op *op, int64_t deadline_ns) {
   ask->decode = request.decode;
   ask->sent = request.body.len;
   ask->asked_ns = coord__clock_ns();
-  if (deadline_ns == 0) deadline_ns = ask->asked_ns + c->request_timeout_ms * COORD__NS_PER_MS;
   ask->call = (coord__call){.method = request.method,
                             .request = request.body,
-                            .repeatable = request.read_only || request.idempotent,
+                            .repeatable = request.read_only || ask->repeatable,
                             .read_only = request.read_only,
                             .needs_leader = request.needs_leader,
                             .deadline_ns = deadline_ns,
                             .done = on_done};
   coord__call_start(&c->rpc, &ask->call);
+}
+
+bool coord__ask_may_go_well(coord_code code, const coord_error *err, bool doubt) {
+  return doubt || code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ||
+         (coord_error_flags(err) & COORD_RETRIABLE) != 0;
 }

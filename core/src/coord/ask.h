@@ -12,13 +12,16 @@ typedef struct coord__ask {
   void (*done)(struct coord__ask *ask, coord_code code, coord_error *err, coord_result *result,
                bool doubt);
   coord_client *client; /* held by the caller until then */
+  bool repeatable;      /* twice is as good as once; reads are in any case */
   coord__decode_fn decode;
   int64_t asked_ns;
   size_t sent;
 } coord__ask;
 
-/* `op` is handed over; NULL: memory is out. It is repeated when it reads or is marked idempotent.
- * deadline_ns 0: the client's request timeout. */
+/* `op` is handed over; NULL: memory is out. deadline_ns 0: none. */
 void coord__ask_start(coord__ask *ask, coord_op *op, int64_t deadline_ns);
+
+/* Whether what ended so is worth another try. */
+bool coord__ask_may_go_well(coord_code code, const coord_error *err, bool doubt);
 
 #endif

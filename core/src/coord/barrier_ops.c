@@ -53,15 +53,9 @@ static void end(visit *v, coord_code code, coord_error *err, coord_result *resul
 /* NULL: memory is out. */
 static coord_op *raise_op(const barrier *b) {
   coord_op *txn = coord__op_txn();
-  coord_op *put = coord__op_put(b->name.data, b->name.len, NULL, 0);
-  bool ok = txn != NULL && put != NULL &&
-            coord__op_if_int(txn, b->name.data, b->name.len, COORD_COMPARE_VERSION, COORD_EQUAL,
-                             0) == COORD_OK &&
-            coord__op_then(txn, put) == COORD_OK;
-  coord__op_free(put);
-  if (ok) return txn;
-  coord__op_free(txn);
-  return NULL;
+  bool ok = coord__txn_if(txn, &b->name, COORD_COMPARE_VERSION, COORD_EQUAL, 0) &&
+            coord__txn_then(txn, coord__op_put(b->name.data, b->name.len, NULL, 0));
+  return coord__txn_finish(txn, ok);
 }
 
 static coord_op *get_op(const barrier *b) { return coord__op_get(b->name.data, b->name.len); }
@@ -74,8 +68,11 @@ static coord_op *watch_op(const barrier *b) {
 
 static void look(visit *v) {
   v->asking = true;
-  coord__ask_start(&v->ask, v->raises ? raise_op(v->barrier) : get_op(v->barrier),
-                   v->raises ? v->task->deadline_ns : 0);
+  if (v->raises) {
+    coord__ask_start(&v->ask, raise_op(v->barrier), v->task->deadline_ns);
+  } else { /* as often as it takes */
+    coord__ask_start(&v->ask, get_op(v->barrier), coord__client_deadline_ns(v->ask.client, 0));
+  }
 }
 
 static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_result *result,
@@ -95,7 +92,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
       return;
     }
     code = coord__no_memory(&err);
-  } else if (!v->ending && coord__lookout_may_go_well(code, err, doubt)) {
+  } else if (!v->ending && coord__ask_may_go_well(code, err, doubt)) {
     coord_error_free(err);
     coord__lookout_pause(&v->lookout);
     return;
@@ -122,7 +119,8 @@ static void start(barrier *b, coord__task *task, bool raises) {
   visit *v = coord__calloc(1, sizeof *v);
   coord_error *err = NULL;
   if (v == NULL) {
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__no_memory(&err);
+    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
     return;
   }
   v->barrier = b;

@@ -5,8 +5,14 @@
 
 #include "coord/ask.h"
 #include "coord/claim.h"
+#include "coord/lookout.h"
 #include "coord/session.h"
-#include "coord/watcher.h"
+
+typedef struct coord__bid_eye {
+  coord__lookout lookout;
+  coord__claim_eye which;
+  struct coord__bid *bid;
+} coord__bid_eye;
 
 typedef struct coord__bid {
   coord__claim claim; /* first */
@@ -14,10 +20,8 @@ typedef struct coord__bid {
   coord_client *client;
   void *owner; /* for `told`; NULL: nobody cares any more */
   coord__ask ask;
-  coord__subscription subs[2]; /* by coord__claim_eye */
-  bool used[2];
-  bool takes_leave; /* and whoever closes the client waits for it */
-  coord__idle attend;
+  coord__bid_eye eyes[2]; /* by coord__claim_eye */
+  bool takes_leave;       /* and whoever closes the client waits for it */
   coord__timer timer;
 } coord__bid;
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "coord/ask.h"
 #include "etcd/txn.h"
 
 /* A hold shorter than this needs no watch of its key: its release would see what the watch sees. */
@@ -64,28 +65,8 @@ static coord_op *get_queue(const coord__claim *c, bool only_older) {
   return op;
 }
 
-/* Add an op and free it. */
-static bool add(coord_op *txn, bool then, coord_op *op) {
-  bool added = txn != NULL && op != NULL &&
-               (then ? coord__op_then(txn, op) : coord__op_else(txn, op)) == COORD_OK;
-  coord__op_free(op);
-  return added;
-}
-
-static coord_op *finish(coord_op *txn, bool is_whole) {
-  if (is_whole && coord__op_set(txn, COORD_OP_IDEMPOTENT, 1) == COORD_OK) return txn;
-  coord__op_free(txn);
-  return NULL;
-}
-
-static bool when(coord_op *txn, const coord__buf *key, int32_t target, int32_t relation,
-                 int64_t operand) {
-  return txn != NULL &&
-         coord__op_if_int(txn, key->data, key->len, target, relation, operand) == COORD_OK;
-}
-
 static bool when_ours(coord_op *txn, const coord__claim *c) {
-  return when(txn, &c->key, COORD_COMPARE_CREATE, COORD_EQUAL, c->revision);
+  return coord__txn_if(txn, &c->key, COORD_COMPARE_CREATE, COORD_EQUAL, c->revision);
 }
 
 static coord_op *put_key(const coord__claim *c) {
@@ -96,19 +77,19 @@ static coord_op *put_key(const coord__claim *c) {
 
 static coord_op *join_op(const coord__claim *c) {
   coord_op *txn = coord__op_txn();
-  bool ok = when(txn, &c->key, COORD_COMPARE_CREATE, COORD_EQUAL, 0);
-  ok &= add(txn, true, put_key(c));
-  ok &= add(txn, true, get_queue(c, false));
-  ok &= add(txn, false, get_key(&c->key));
-  if (c->rewrites) ok &= add(txn, false, put_key(c));
-  return finish(txn, ok);
+  bool ok = coord__txn_if(txn, &c->key, COORD_COMPARE_CREATE, COORD_EQUAL, 0);
+  ok &= coord__txn_then(txn, put_key(c));
+  ok &= coord__txn_then(txn, get_queue(c, false));
+  ok &= coord__txn_else(txn, get_key(&c->key));
+  if (c->rewrites) ok &= coord__txn_else(txn, put_key(c));
+  return coord__txn_finish(txn, ok);
 }
 
 static coord_op *check_op(const coord__claim *c) {
   coord_op *txn = coord__op_txn();
   bool ok = when_ours(txn, c);
-  ok &= add(txn, true, get_queue(c, true));
-  return finish(txn, ok);
+  ok &= coord__txn_then(txn, get_queue(c, true));
+  return coord__txn_finish(txn, ok);
 }
 
 static int mark_text(const coord__claim *c, char out[24]) {
@@ -120,11 +101,11 @@ static coord_op *take_op(const coord__claim *c) {
   int len = mark_text(c, text);
   coord_op *txn = coord__op_txn();
   bool ok = when_ours(txn, c);
-  ok &= when(txn, &c->mark, COORD_COMPARE_MOD, COORD_EQUAL, c->mark_seen);
-  ok &= add(txn, true, coord__op_put(c->mark.data, c->mark.len, text, (size_t)len));
-  ok &= add(txn, false, get_key(&c->key));
-  ok &= add(txn, false, get_key(&c->mark));
-  return finish(txn, ok);
+  ok &= coord__txn_if(txn, &c->mark, COORD_COMPARE_MOD, COORD_EQUAL, c->mark_seen);
+  ok &= coord__txn_then(txn, coord__op_put(c->mark.data, c->mark.len, text, (size_t)len));
+  ok &= coord__txn_else(txn, get_key(&c->key));
+  ok &= coord__txn_else(txn, get_key(&c->mark));
+  return coord__txn_finish(txn, ok);
 }
 
 /* The mark goes if it is ours. */
@@ -134,17 +115,17 @@ static coord_op *unmark_op(const coord__claim *c) {
   coord_op *txn = coord__op_txn();
   bool ok = txn != NULL && coord__op_if_value(txn, c->mark.data, c->mark.len, COORD_EQUAL, text,
                                               (size_t)len) == COORD_OK;
-  ok &= add(txn, true, coord__op_delete(c->mark.data, c->mark.len));
-  return finish(txn, ok);
+  ok &= coord__txn_then(txn, coord__op_delete(c->mark.data, c->mark.len));
+  return coord__txn_finish(txn, ok);
 }
 
 static coord_op *leave_op(const coord__claim *c) {
   coord_op *txn = coord__op_txn();
   bool ok = c->revision != 0 ? when_ours(txn, c)
-                             : when(txn, &c->key, COORD_COMPARE_CREATE, COORD_GREATER, 0);
-  ok &= add(txn, true, coord__op_delete(c->key.data, c->key.len));
-  if (c->delay_ns > 0 && c->revision != 0) ok &= add(txn, true, unmark_op(c));
-  return finish(txn, ok);
+                             : coord__txn_if(txn, &c->key, COORD_COMPARE_CREATE, COORD_GREATER, 0);
+  ok &= coord__txn_then(txn, coord__op_delete(c->key.data, c->key.len));
+  if (c->delay_ns > 0 && c->revision != 0) ok &= coord__txn_then(txn, unmark_op(c));
+  return coord__txn_finish(txn, ok);
 }
 
 /* ---- telling ---- */
@@ -352,11 +333,6 @@ static void check(coord__claim *c) {
 
 /* ---- answers ---- */
 
-static bool may_go_well(coord_code code, const coord_error *err, bool doubt) {
-  return doubt || code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ||
-         (coord_error_flags(err) & COORD_RETRIABLE) != 0;
-}
-
 /* What a txn was answered with, if it has the form that was asked for. */
 static bool has_form(const coord_result *r, size_t parts_then, size_t parts_else) {
   return r->part_count == (r->succeeded ? parts_then : parts_else);
@@ -445,7 +421,7 @@ static void on_leave_answered(coord__claim *c, coord_code code, coord_error *err
     bool was_there = r->succeeded || c->revision == 0 || c->leave_doubt;
     coord__result_free(r);
     on_left(c, was_there ? COORD_OK : COORD_NOT_FOUND, NULL);
-  } else if (may_go_well(code, err, doubt) || code == COORD_NO_MEMORY) {
+  } else if (coord__ask_may_go_well(code, err, doubt) || code == COORD_NO_MEMORY) {
     c->leave_doubt |= doubt;
     coord_error_free(err);
     pause_after_failure(c);
@@ -474,7 +450,7 @@ static void on_failure(coord__claim *c, coord_code code, coord_error *err, bool 
   if (c->leaving) {
     coord_error_free(err);
     begin_to_leave(c);
-  } else if (c->state == COORD__CLAIM_HELD || may_go_well(code, err, doubt)) {
+  } else if (c->state == COORD__CLAIM_HELD || coord__ask_may_go_well(code, err, doubt)) {
     coord_error_free(err);
     pause_after_failure(c);
   } else {

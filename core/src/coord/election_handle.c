@@ -84,18 +84,12 @@ static void on_proclaimed(coord__ask *ask, coord_code code, coord_error *err, co
 static coord_op *proclaim_op(const ballot *b) {
   coord_kv kv = {0};
   coord_op *txn = coord__op_txn();
-  coord_op *put = NULL;
   if (txn == NULL) return NULL;
   if (coord__op_if_held(txn, b->election->lock) != COORD_OK) return txn; /* which says why */
   bool ok = coord__lock_key(b->election->lock, 0, &kv) == COORD_OK;
-  if (ok) put = coord__op_put(kv.key, kv.key_len, b->value.data, b->value.len);
-  ok = put != NULL && coord__op_set(put, COORD_OP_LEASE, kv.lease_id) == COORD_OK &&
-       coord__op_then(txn, put) == COORD_OK &&
-       coord__op_set(txn, COORD_OP_IDEMPOTENT, 1) == COORD_OK;
-  coord__op_free(put);
-  if (ok) return txn;
-  coord__op_free(txn);
-  return NULL;
+  coord_op *put = ok ? coord__op_put(kv.key, kv.key_len, b->value.data, b->value.len) : NULL;
+  if (put != NULL) coord__op_set(put, COORD_OP_LEASE, kv.lease_id);
+  return coord__txn_finish(txn, coord__txn_then(txn, put));
 }
 
 static void start_proclaim(void *self, coord__task *task) {
@@ -112,6 +106,7 @@ static void start_proclaim(void *self, coord__task *task) {
   b->task = task;
   b->ask.client = b->election->client;
   b->ask.done = on_proclaimed;
+  b->ask.repeatable = true;
   coord__ask_start(&b->ask, proclaim_op(b), task->deadline_ns);
 }
 
@@ -173,16 +168,9 @@ coord_op *coord__op_proclaim(coord_election *e, const void *value, size_t value_
 
 coord_op *coord__op_resign(coord_election *e) { return ballot_op(&resign_class, e, NULL, 0); }
 
+/* Whose key is the oldest. */
 coord_op *coord__op_leader(const void *name, size_t name_len) {
-  coord__buf prefix = {0};
-  bool ok = name != NULL && name_len > 0 && coord__buf_append(&prefix, name, name_len) &&
-            coord__buf_append(&prefix, "/", 1);
-  coord_op *op = ok ? coord__leader_op(prefix.data, prefix.len) : coord__op_get(name, name_len);
-  coord__buf_free(&prefix);
-  if (op != NULL && !ok) {
-    coord__op_fault(op, COORD_INVALID, "leader: argument name is empty, or memory is out");
-  }
-  return op;
+  return coord__queue_op("leader", name, name_len, 1);
 }
 
 /* ---- observing ---- */

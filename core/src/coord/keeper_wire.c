@@ -1,11 +1,12 @@
 #include "coord/keeper_wire.h"
 
-#include <string.h>
+#include <inttypes.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "etcd/lease.h"
+#include "etcd/result.h"
 
 typedef struct bound {
   coord__part part;
@@ -68,7 +69,7 @@ static void wire_leave(coord__keeper *k, bool silent) {
 /* ---- calls ---- */
 
 static void on_told(coord__call *call) {
-  coord__tenant *t = COORD__CONTAINER(call, coord__tenant, call);
+  coord__tenant *t = COORD__CONTAINER(call, coord__tenant, ask.call);
   coord_client *c = t->client;
   int64_t now = coord__clock_boot_ns();
   coord_code code = call->code;
@@ -89,17 +90,18 @@ static void wire_ask(coord__keeper *k, coord__kept *kept, int64_t until_boot_ns)
   coord__tenant *t = (coord__tenant *)kept;
   coord_client *c = bound_of(k)->client;
   int64_t left_ns = until_boot_ns - coord__clock_boot_ns();
-  t->call = (coord__call){.method = method(),
-                          .repeatable = true,
-                          .read_only = true,
-                          .deadline_ns = coord__clock_ns() + left_ns,
-                          .done = on_told};
-  if (!coord__buf_reserve(&t->call.request, COORD__KEEPALIVE_FRAME)) {
+  coord__call *call = &t->ask.call;
+  *call = (coord__call){.method = method(),
+                        .repeatable = true,
+                        .read_only = true,
+                        .deadline_ns = coord__clock_ns() + left_ns,
+                        .done = on_told};
+  if (!coord__buf_reserve(&call->request, COORD__KEEPALIVE_FRAME)) {
     coord__keeper_told(k, kept, COORD_NO_MEMORY, 0, "memory is exhausted", kept->asked_ns);
     return;
   }
-  t->call.request.len = coord__keepalive_write(t->call.request.data, kept->id);
-  coord__call_start(&c->rpc, &t->call);
+  call->request.len = coord__keepalive_write(call->request.data, kept->id);
+  coord__call_start(&c->rpc, call);
 }
 
 static void ignore(coord__call *call) { coord_error_free(call->error); }
@@ -107,8 +109,8 @@ static void ignore(coord__call *call) { coord_error_free(call->error); }
 static void wire_cancel(coord__keeper *k, coord__kept *kept) {
   coord__tenant *t = (coord__tenant *)kept;
   (void)k;
-  t->call.done = ignore;
-  coord__call_end(&t->call, COORD_CANCELED, "nobody wants to know any more");
+  t->ask.call.done = ignore;
+  coord__call_end(&t->ask.call, COORD_CANCELED, "nobody wants to know any more");
 }
 
 /* ---- the clock ---- */
@@ -152,4 +154,90 @@ coord__keeper *coord__client_keeper(coord_client *c) {
   coord__list_append(&c->parts, &b->part.link);
   c->keeper = &b->keeper;
   return c->keeper;
+}
+
+/* ---- tenants ---- */
+
+static void start(coord__tenant *t, coord_op *op, int64_t deadline_ns,
+                  void (*done)(coord__ask *ask, coord_code code, coord_error *err,
+                               coord_result *result, bool doubt),
+                  void (*told)(coord__tenant *t, coord_code code, coord_error *err)) {
+  t->told = told;
+  t->ask.client = t->client;
+  t->ask.repeatable = true;
+  t->ask.done = done;
+  t->asked_boot_ns = coord__clock_boot_ns();
+  coord__client_retain(t->client);
+  coord__ask_start(&t->ask, op, deadline_ns);
+}
+
+/* The tenant may be gone with this. */
+static void tell(coord__tenant *t, coord_code code, coord_error *err) {
+  coord_client *c = t->client;
+  t->told(t, code, err);
+  coord__client_release(c);
+}
+
+static void on_tenant_opened(coord__ask *ask, coord_code code, coord_error *err,
+                             coord_result *result, bool doubt) {
+  coord__tenant *t = COORD__CONTAINER(ask, coord__tenant, ask);
+  int64_t ttl_s = result != NULL ? result->ttl_s : 0;
+  (void)doubt;
+  coord__result_free(result);
+  if (code == t->echo.code && coord__lease_is_echo(&ask->call, &t->echo)) {
+    coord_error_free(err);
+    err = NULL;
+    code = COORD_OK;
+    ttl_s = t->echo.ttl_s;
+  }
+  if (code != COORD_OK) {
+    coord__keeper_leave(t->keeper, &t->kept);
+  } else if (!coord__keeper_start(t->keeper, &t->kept, t->asked_boot_ns, ttl_s,
+                                  coord__clock_boot_ns())) {
+    code =
+        coord__fail(&err, COORD_TIMEOUT, "%s: the answer took longer than the TTL of %" PRId64 " s",
+                    ask->call.method->name, ttl_s);
+  }
+  tell(t, code, err);
+}
+
+void coord__tenant_open(coord__tenant *t, coord_op *op, const coord__echo *echo,
+                        int64_t deadline_ns,
+                        void (*opened)(coord__tenant *t, coord_code code, coord_error *err)) {
+  coord_error *err = NULL;
+  coord__keeper *k = coord__client_keeper(t->client);
+  coord_code code = k != NULL ? coord__keeper_join(k, &t->kept) : COORD_NO_MEMORY;
+  if (code == COORD_OK) {
+    t->keeper = k;
+    t->echo = *echo;
+    start(t, op, deadline_ns, on_tenant_opened, opened);
+    return;
+  }
+  coord__op_free(op);
+  if (code == COORD_CONFLICT) {
+    coord__fail(&err, code, "this client keeps lease %" PRIx64 " alive already; it has one handle",
+                (uint64_t)t->kept.id);
+  } else {
+    coord__no_memory(&err);
+  }
+  opened(t, code, err);
+}
+
+static void on_tenant_revoked(coord__ask *ask, coord_code code, coord_error *err,
+                              coord_result *result, bool doubt) {
+  (void)doubt;
+  coord__result_free(result);
+  if (code == COORD_NOT_FOUND) {
+    coord_error_free(err);
+    err = NULL;
+    code = COORD_OK;
+  }
+  tell(COORD__CONTAINER(ask, coord__tenant, ask), code, err);
+}
+
+void coord__tenant_revoke(coord__tenant *t, int64_t deadline_ns,
+                          void (*revoked)(coord__tenant *t, coord_code code, coord_error *err)) {
+  coord__keeper_leave(t->keeper, &t->kept);
+  atomic_store(&t->kept.deadline_ns, 0);
+  start(t, coord__op_lease_revoke(t->kept.id), deadline_ns, on_tenant_revoked, revoked);
 }

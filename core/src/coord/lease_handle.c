@@ -1,15 +1,11 @@
 #include "coord/lease_handle.h"
 
-#include <inttypes.h>
-
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "coord/keeper_wire.h"
-#include "coord/op.h"
 #include "coord/teller.h"
 #include "etcd/lease.h"
-#include "etcd/result.h"
 #include "etcd/waiter.h"
 
 typedef enum phase {
@@ -72,90 +68,25 @@ typedef struct opener {
   coord__job job;
   coord__waiter waiter;
   coord_lease *lease;
-  coord__request request;
+  coord_op *op;
   coord__echo echo;
-  int64_t asked_ns;
   int64_t deadline_ns;
   coord_code code;
   coord_error *error;
 } opener;
 
-static void record(coord__call *call, int64_t since_boot_ns) {
-  coord_client *c = COORD__CONTAINER(call, coord__tenant, call)->client;
-  coord__stats_record(&c->stats, call->method, coord__clock_boot_ns() - since_boot_ns,
-                      COORD__KEEPALIVE_FRAME, call->response.len, call->code != COORD_OK);
-}
-
-/* What the server grants. */
-static coord_code read_ttl(coord__call *call, opener *o, int64_t *ttl_s) {
-  coord_result *result = NULL;
-  coord_code code = call->code;
-  if (coord__lease_is_echo(call, &o->echo)) {
-    coord_error_free(call->error);
-    *ttl_s = o->echo.ttl_s;
-    return COORD_OK;
-  }
-  o->error = call->error;
-  if (code == COORD_OK) {
-    code = o->request.decode(call->response.data, call->response.len, &result, &o->error);
-    coord__error_set_endpoint(o->error, call->endpoint);
-  }
-  if (result != NULL) *ttl_s = result->ttl_s;
-  coord__result_free(result);
-  return code;
-}
-
-static void on_opened(coord__call *call) {
-  coord_lease *l = COORD__CONTAINER(call, coord_lease, tenant.call);
+static void on_opened(coord__tenant *tenant, coord_code code, coord_error *err) {
+  coord_lease *l = (coord_lease *)tenant;
   opener *o = l->opener;
-  coord__keeper *k = l->tenant.keeper;
-  int64_t ttl_s = 0;
-  record(call, o->asked_ns);
-  coord_code code = read_ttl(call, o, &ttl_s);
-  coord__buf_free(&call->response);
-  if (code != COORD_OK) {
-    coord__keeper_leave(k, &l->tenant.kept);
-  } else if (coord__keeper_start(k, &l->tenant.kept, o->asked_ns, ttl_s, coord__clock_boot_ns())) {
-    l->phase = KEPT;
-  } else {
-    code = coord__fail(&o->error, COORD_TIMEOUT,
-                       "%s: the answer took longer than the TTL of %" PRId64 " s",
-                       call->method->name, ttl_s);
-  }
+  if (code == COORD_OK) l->phase = KEPT;
   o->code = code;
+  o->error = err;
   coord__waiter_signal(&o->waiter);
 }
 
 static void run_open(coord__job *job) {
   opener *o = COORD__CONTAINER(job, opener, job);
-  coord_lease *l = o->lease;
-  coord__keeper *k = coord__client_keeper(l->tenant.client);
-  o->code = k != NULL ? coord__keeper_join(k, &l->tenant.kept) : COORD_NO_MEMORY;
-  if (o->code != COORD_OK) {
-    coord__request_free(&o->request);
-    if (o->code == COORD_CONFLICT) {
-      coord__fail(&o->error, COORD_CONFLICT,
-                  "this client keeps lease %" PRIx64 " alive already; it has one handle",
-                  (uint64_t)l->tenant.kept.id);
-    }
-    coord__waiter_signal(&o->waiter);
-    return;
-  }
-  l->tenant.keeper = k;
-  l->tenant.call = (coord__call){.method = o->request.method,
-                                 .request = o->request.body,
-                                 .repeatable = true,
-                                 .read_only = o->request.read_only,
-                                 .deadline_ns = o->deadline_ns,
-                                 .done = on_opened};
-  o->asked_ns = coord__clock_boot_ns();
-  coord__call_start(&l->tenant.client->rpc, &l->tenant.call);
-}
-
-static int64_t deadline_of(const coord_client *c, int32_t timeout_ms) {
-  if (timeout_ms < 0) return 0;
-  if (timeout_ms == 0) timeout_ms = c->request_timeout_ms;
-  return coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
+  coord__tenant_open(&o->lease->tenant, o->op, &o->echo, o->deadline_ns, on_opened);
 }
 
 static coord_lease *new_lease(coord_client *c, int64_t id, coord_queue *queue, uint64_t tag) {
@@ -198,15 +129,12 @@ static coord_code hand_over(coord_code code, coord_error *made, coord_error **er
 /* `op` is handed over, and may be NULL: memory is out. */
 static coord_code open_by(coord_client *c, coord_op *op, coord_lease *l, const coord__echo *echo,
                           int32_t timeout_ms, coord_error **err) {
-  opener o = {.lease = l, .echo = *echo, .job.run = run_open};
-  o.deadline_ns = deadline_of(c, timeout_ms);
-  if (op == NULL || l == NULL) {
-    o.code = COORD_NO_MEMORY;
+  opener o = {.lease = l, .op = op, .echo = *echo, .job.run = run_open};
+  o.deadline_ns = coord__client_deadline_ns(c, timeout_ms);
+  o.code = op != NULL && l != NULL ? coord__op_check(op, &o.error) : COORD_NO_MEMORY;
+  if (o.code != COORD_OK) {
+    coord__op_free(op);
   } else {
-    o.code = coord__op_encode(op, &c->limits, &o.request, &o.error);
-  }
-  coord_op_free(op);
-  if (o.code == COORD_OK) {
     l->opener = &o;
     coord__waiter_init(&o.waiter, c->loop, 1);
     coord__loop_push(c->loop, &o.job);
@@ -266,7 +194,6 @@ typedef struct closer {
   coord__job job;
   coord__waiter waiter;
   coord_lease *lease;
-  coord__request request;
   int64_t deadline_ns;
   coord_code code;
   coord_error *error;
@@ -279,22 +206,14 @@ static void end_closer(closer *w, coord_code code, const coord_error *err) {
   coord__waiter_signal(&w->waiter);
 }
 
-static void on_revoked(coord__call *call) {
-  coord_lease *l = COORD__CONTAINER(call, coord_lease, tenant.call);
-  coord_client *c = l->tenant.client;
-  coord_code code = call->code == COORD_NOT_FOUND ? COORD_OK : call->code;
-  const coord_error *err = code != COORD_OK ? call->error : NULL;
-  coord__stats_record(&c->stats, call->method, coord__clock_boot_ns() - l->tenant.kept.asked_ns,
-                      COORD__KEEPALIVE_FRAME, call->response.len, code != COORD_OK);
-  coord__buf_free(&call->response);
-  coord_error *failure = call->error;
-  tell_closed(l, code, coord_error_message(failure));
+static void on_revoked(coord__tenant *tenant, coord_code code, coord_error *err) {
+  coord_lease *l = (coord_lease *)tenant;
+  tell_closed(l, code, coord_error_message(err));
   while (!coord__list_empty(&l->closers)) {
     end_closer(COORD__CONTAINER(l->closers.next, closer, link), code, err);
   }
-  coord_error_free(failure);
+  coord_error_free(err);
   release(l);
-  coord__client_release(c);
 }
 
 static void run_close(coord__job *job) {
@@ -309,33 +228,18 @@ static void run_close(coord__job *job) {
     coord_error_free(err);
     return;
   }
-  coord__keeper_leave(l->tenant.keeper, &l->tenant.kept);
-  atomic_store(&l->tenant.kept.deadline_ns, 0);
   l->phase = CLOSING;
-  l->tenant.kept.asked_ns = coord__clock_boot_ns();
-  l->tenant.call = (coord__call){.method = w->request.method,
-                                 .request = w->request.body,
-                                 .repeatable = true,
-                                 .deadline_ns = w->deadline_ns,
-                                 .done = on_revoked};
-  w->request.body = (coord__buf){0};
   atomic_fetch_add(&l->refs, 1);
-  coord__client_retain(l->tenant.client);
-  coord__call_start(&l->tenant.client->rpc, &l->tenant.call);
+  coord__tenant_revoke(&l->tenant, w->deadline_ns, on_revoked);
 }
 
 coord_code coord__lease_close(coord_lease *l, int32_t timeout_ms, coord_error **err) {
   coord_client *c = l->tenant.client;
-  closer w = {.lease = l, .job.run = run_close, .deadline_ns = deadline_of(c, timeout_ms)};
-  coord_op *op = coord__op_lease_revoke(l->tenant.kept.id);
-  if (op == NULL) return coord__no_memory(err);
-  coord_code code = coord__op_encode(op, &c->limits, &w.request, err);
-  coord_op_free(op);
-  if (code != COORD_OK) return code;
+  closer w = {
+      .lease = l, .job.run = run_close, .deadline_ns = coord__client_deadline_ns(c, timeout_ms)};
   coord__waiter_init(&w.waiter, c->loop, 1);
   coord__loop_push(c->loop, &w.job);
   coord__waiter_wait(&w.waiter);
-  coord__request_free(&w.request);
   return hand_over(w.code, w.error, err);
 }
 

@@ -66,7 +66,9 @@ struct coord_lock {
   size_t left; /* YIELDING, RELEASING: parts that have not left */
   int64_t holds;
   coord__task *renewing;
-  coord__renewal renewal;
+  coord__ask renewal;
+  coord__session *renews; /* held */
+  int64_t renewal_boot_ns;
   size_t renewed;  /* parts */
   coord_code code; /* of leaving */
   coord_error *err;
@@ -282,7 +284,8 @@ static void bid_for(coord_lock *l, size_t i) {
   coord__bid *bid = coord__bid_new(l->client, p->name.data, p->name.len, on_told);
   if (bid == NULL || !write_value(l, &bid->claim.value)) {
     if (bid != NULL) coord__bid_free(bid);
-    fail(l, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail(l, COORD_NO_MEMORY, err);
     return;
   }
   bid->claim.kind = l->kind;
@@ -524,40 +527,51 @@ static void cancel(void *self, coord__task *task, coord_code code, const char *w
 
 /* ---- renewing ---- */
 
-static void end_renewal(coord_lock *l, coord_code code, coord_error *err, int64_t ttl_s) {
+static void end_renewal(coord_lock *l, coord_code code, coord_error *err, coord_result *result) {
   coord__task *task = l->renewing;
-  coord_result *result = NULL;
   l->renewing = NULL;
-  if (code == COORD_OK) {
-    result = coord__result_empty();
-    if (result == NULL) {
-      code = coord__no_memory(&err);
-    } else {
-      result->ttl_s = ttl_s;
-    }
+  if (code != COORD_OK) {
+    coord__result_free(result);
+    result = NULL;
   }
   coord__task_complete(task, code, err, result);
 }
 
 static void renew_next(coord_lock *l);
 
-static void on_renewed(coord__renewal *r, coord_code code, coord_error *err, int64_t ttl_s) {
-  coord_lock *l = COORD__CONTAINER(r, coord_lock, renewal);
+static void on_renewed(coord__ask *ask, coord_code code, coord_error *err, coord_result *result,
+                       bool doubt) {
+  coord_lock *l = COORD__CONTAINER(ask, coord_lock, renewal);
+  coord__session *s = l->renews;
+  (void)doubt;
+  l->renews = NULL;
+  if (code == COORD_OK) coord__session_refresh(s, l->renewal_boot_ns, result->ttl_s);
+  if (code == COORD_NOT_FOUND) {
+    code = coord__fail(&err, COORD_LOST, "lease %llx is gone",
+                       (unsigned long long)coord__session_lease_id(s));
+  }
+  coord__session_release(s);
   if (code != COORD_OK || ++l->renewed == l->count) {
-    end_renewal(l, code, err, ttl_s);
+    end_renewal(l, code, err, result);
   } else {
+    coord__result_free(result);
     renew_next(l);
   }
 }
 
 static void renew_next(coord_lock *l) {
   coord_error *err = NULL;
-  l->renewal.done = on_renewed;
-  if (l->phase == HELD) {
-    coord__session_renew(l->parts[l->renewed].session, &l->renewal, l->renewing->deadline_ns);
-  } else {
-    end_renewal(l, coord__fail(&err, COORD_LOST, "lock_renew: the lock is held no more"), err, 0);
+  if (l->phase != HELD) {
+    coord__fail(&err, COORD_LOST, "lock_renew: the lock is held no more");
+    end_renewal(l, COORD_LOST, err, NULL);
+    return;
   }
+  l->renews = coord__session_retain(l->parts[l->renewed].session);
+  l->renewal.client = l->client;
+  l->renewal.done = on_renewed;
+  l->renewal_boot_ns = coord__clock_boot_ns();
+  coord__ask_start(&l->renewal, coord__op_lease_keepalive(coord__session_lease_id(l->renews)),
+                   l->renewing->deadline_ns);
 }
 
 static void start_renew(void *self, coord__task *task) {
@@ -602,15 +616,21 @@ coord_op *coord__op_acquire(coord_lock *l, bool wait) {
 coord_op *coord__op_release(coord_lock *l) { return coord__op_custom(&release_class, l); }
 
 coord_op *coord__op_lock_queue(const void *name, size_t name_len) {
+  return coord__queue_op("lock_queue", name, name_len, 0);
+}
+
+coord_op *coord__queue_op(const char *op_name, const void *name, size_t name_len, int64_t limit) {
   coord__buf prefix = {0};
-  bool ok = name_len > 0 && name != NULL && coord__buf_append(&prefix, name, name_len);
-  ok = ok && coord__buf_append(&prefix, "/", 1);
-  coord_op *op = ok ? coord__op_get(prefix.data, prefix.len) : coord__op_get(name, name_len);
+  bool has_name = name != NULL && name_len > 0;
+  bool ok = !has_name ||
+            (coord__buf_append(&prefix, name, name_len) && coord__buf_append(&prefix, "/", 1));
+  coord_op *op = ok ? coord__op_get(prefix.data, prefix.len) : NULL;
   coord__buf_free(&prefix);
   if (op == NULL) return NULL;
   coord__op_set_prefix(op);
   coord__op_set(op, COORD_OP_SORT_BY, COORD_SORT_CREATE);
-  if (!ok) coord__op_fault(op, COORD_INVALID, "lock_queue: argument name is empty");
+  coord__op_set(op, COORD_OP_LIMIT, limit);
+  if (!has_name) coord__op_fault(op, COORD_INVALID, "%s: argument name is empty", op_name);
   return op;
 }
 

@@ -15,6 +15,8 @@ coord_op *coord__op_acquire(coord_lock *lock, bool wait);
 coord_op *coord__op_release(coord_lock *lock);
 coord_op *coord__op_lock_renew(coord_lock *lock);
 coord_op *coord__op_lock_queue(const void *name, size_t name_len);
+/* The same for the op `op_name`, of the oldest `limit` (0: all). */
+coord_op *coord__queue_op(const char *op_name, const void *name, size_t name_len, int64_t limit);
 coord_code coord__op_if_held(coord_op *txn, const coord_lock *lock);
 int64_t coord__lock_token(const coord_lock *lock);
 int64_t coord__lock_remaining_ms(const coord_lock *lock);

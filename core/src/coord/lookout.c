@@ -31,8 +31,9 @@ static void on_changes(coord__subscription *s, coord_event *event) {
 
 static void on_ended(coord__subscription *s, coord_code code, coord_error *err, int64_t compacted) {
   coord__lookout *l = s->owner;
-  (void)code;
   (void)compacted;
+  coord__log_at(&l->client->log, COORD_LOG_DEBUG, "a watch has ended: %s",
+                err != NULL ? coord_error_message(err) : coord_code_name(code));
   coord_error_free(err);
   l->watching = false;
   wake(l);
@@ -90,9 +91,4 @@ void coord__lookout_stop(coord__lookout *l) {
   unwatch(l);
   coord__timer_stop(l->client->loop, &l->timer);
   coord__idle_cancel(&l->attend);
-}
-
-bool coord__lookout_may_go_well(coord_code code, const coord_error *err, bool doubt) {
-  return doubt || code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ||
-         (coord_error_flags(err) & COORD_RETRIABLE) != 0;
 }

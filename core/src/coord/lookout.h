@@ -34,7 +34,4 @@ void coord__lookout_pause(coord__lookout *l);
 /* Nothing wakes any more. */
 void coord__lookout_stop(coord__lookout *l);
 
-/* Whether what ended so is worth another try. */
-bool coord__lookout_may_go_well(coord_code code, const coord_error *err, bool doubt);
-
 #endif

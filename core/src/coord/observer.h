@@ -4,7 +4,7 @@
 #define COORD_COORD_OBSERVER_H
 
 #include "coord/ask.h"
-#include "coord/watcher.h"
+#include "coord/lookout.h"
 
 typedef struct coord__observer {
   coord_client *client;
@@ -16,15 +16,11 @@ typedef struct coord__observer {
   coord__ask ask;
   bool asking;
   bool stopping;
-  bool watching;
-  bool stale; /* look again */
-  coord__subscription sub;
-  coord__idle attend;
-  coord__timer timer;
+  bool stale; /* a look is to come: what changes until then is seen by it */
+  coord__lookout lookout;
   coord__buf leader; /* its key; empty: nobody leads */
   int64_t told_revision;
   bool has_told;
-  unsigned failures;
 } coord__observer;
 
 /* False: memory is out. */
@@ -33,8 +29,5 @@ void coord__observer_free(coord__observer *o);
 void coord__observer_start(coord__observer *o);
 /* `stopped` follows, or comes from within. */
 void coord__observer_stop(coord__observer *o);
-
-/* The key of who leads: the oldest one. NULL: memory is out. */
-coord_op *coord__leader_op(const void *prefix, size_t len);
 
 #endif

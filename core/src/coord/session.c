@@ -34,9 +34,6 @@ struct coord__session {
   coord__list link;
   coord__pool *pool; /* NULL: nobody may join */
   phase phase;
-  int64_t asked_ns;
-  coord__echo echo;
-  coord__decode_fn decode;
   coord__list members;
   coord__map names;
 };
@@ -66,61 +63,23 @@ static void leave_pool(coord__session *s) {
 
 /* ---- the end ---- */
 
-static void on_revoked(coord__call *call) {
-  coord__session *s = COORD__CONTAINER(call, coord__session, tenant.call);
+static void on_revoked(coord__tenant *tenant, coord_code code, coord_error *err) {
+  coord__session *s = (coord__session *)tenant;
   coord_client *c = s->tenant.client;
-  if (call->code != COORD_OK) {
+  if (code != COORD_OK) {
     coord__log_at(&c->log, COORD_LOG_DEBUG, "lease %llx was not revoked, and expires: %s",
-                  (unsigned long long)s->tenant.kept.id, coord_error_message(call->error));
+                  (unsigned long long)s->tenant.kept.id, coord_error_message(err));
   }
-  coord__stats_record(&c->stats, call->method, coord__clock_boot_ns() - s->asked_ns,
-                      COORD__KEEPALIVE_FRAME, call->response.len, call->code != COORD_OK);
-  coord__buf_free(&call->response);
-  coord_error_free(call->error);
+  coord_error_free(err);
   coord__session_release(s);
   coord__client_farewell_ended(c);
-  coord__client_release(c);
-}
-
-static int64_t deadline_of(const coord_client *c) {
-  return coord__clock_ns() + c->request_timeout_ms * COORD__NS_PER_MS;
-}
-
-/* False: memory is out. */
-static bool start_call(coord__session *s, coord_op *op, void (*done)(coord__call *call),
-                       coord_code *code, coord_error **err) {
-  coord_client *c = s->tenant.client;
-  coord__request request = {0};
-  *code = op != NULL ? coord__op_encode(op, &c->limits, &request, err) : coord__no_memory(err);
-  coord__op_free(op);
-  if (*code != COORD_OK) return false;
-  s->decode = request.decode;
-  s->tenant.call = (coord__call){.method = request.method,
-                                 .request = request.body,
-                                 .repeatable = true,
-                                 .read_only = request.read_only,
-                                 .deadline_ns = deadline_of(c),
-                                 .done = done};
-  s->asked_ns = coord__clock_boot_ns();
-  coord__client_retain(c);
-  coord__call_start(&c->rpc, &s->tenant.call);
-  return true;
 }
 
 static void revoke(coord__session *s) {
-  coord_code code;
-  coord_error *err = NULL;
-  coord__keeper_leave(s->tenant.keeper, &s->tenant.kept);
-  atomic_store(&s->tenant.kept.deadline_ns, 0);
+  coord_client *c = s->tenant.client;
   s->phase = REVOKING;
-  coord__client_farewell(s->tenant.client);
-  bool started = !s->tenant.client->rpc.closed &&
-                 start_call(s, coord__op_lease_revoke(s->tenant.kept.id), on_revoked, &code, &err);
-  if (!started) { /* then it expires */
-    coord__client_farewell_ended(s->tenant.client);
-    coord__session_release(s);
-  }
-  coord_error_free(err);
+  coord__client_farewell(c);
+  coord__tenant_revoke(&s->tenant, coord__client_deadline_ns(c, 0), on_revoked);
 }
 
 static bool is_wanted(const coord__session *s) {
@@ -205,7 +164,6 @@ static void tell_ready(coord__session *s) {
 
 static void fail(coord__session *s, coord_code code, coord_error *err) {
   s->phase = GONE;
-  if (s->tenant.keeper != NULL) coord__keeper_leave(s->tenant.keeper, &s->tenant.kept);
   leave_pool(s);
   while (!coord__list_empty(&s->members)) {
     coord__member *m = COORD__CONTAINER(s->members.next, coord__member, link);
@@ -217,48 +175,17 @@ static void fail(coord__session *s, coord_code code, coord_error *err) {
   coord__session_release(s); /* the pool's */
 }
 
-static coord_code read_ttl(coord__session *s, coord__call *call, int64_t *ttl_s,
-                           coord_error **err) {
-  if (coord__lease_is_echo(call, &s->echo)) {
-    coord_error_free(call->error);
-    *ttl_s = s->echo.ttl_s;
-    return COORD_OK;
-  }
-  *err = call->error;
-  if (call->code != COORD_OK) return call->code;
-  coord_result *result = NULL;
-  coord_code code = s->decode(call->response.data, call->response.len, &result, err);
-  coord__error_set_endpoint(*err, call->endpoint);
-  if (code == COORD_OK) *ttl_s = result->ttl_s;
-  coord__result_free(result);
-  return code;
-}
-
-static void on_opened(coord__call *call) {
-  coord__session *s = COORD__CONTAINER(call, coord__session, tenant.call);
-  coord_client *c = s->tenant.client;
-  int64_t now_ns = coord__clock_boot_ns();
-  coord__stats_record(&c->stats, call->method, now_ns - s->asked_ns, COORD__KEEPALIVE_FRAME,
-                      call->response.len, call->code != COORD_OK);
-  coord_error *err = NULL;
-  int64_t ttl_s = 0;
-  coord__session_retain(s);
-  coord_code code = read_ttl(s, call, &ttl_s, &err);
-  coord__buf_free(&call->response);
-  if (code == COORD_OK &&
-      !coord__keeper_start(s->tenant.keeper, &s->tenant.kept, s->asked_ns, ttl_s, now_ns)) {
-    code = coord__fail(&err, COORD_TIMEOUT, "%s: the answer took longer than the lease lives",
-                       call->method->name);
-  }
+static void on_opened(coord__tenant *tenant, coord_code code, coord_error *err) {
+  coord__session *s = (coord__session *)tenant;
   if (code != COORD_OK) {
     fail(s, code, err);
-  } else {
-    s->phase = KEPT;
-    tell_ready(s);
-    if (s->phase == KEPT) check_end(s);
+    return;
   }
+  coord__session_retain(s);
+  s->phase = KEPT;
+  tell_ready(s);
+  if (s->phase == KEPT) check_end(s);
   coord__session_release(s);
-  coord__client_release(c);
 }
 
 /* A session that nobody hangs on, with an id that it will have. NULL: memory is out. */
@@ -275,21 +202,9 @@ static coord__session *new_session(coord__pool *pool, int64_t lease_id) {
   return s;
 }
 
-static void open_session(coord__session *s, coord_op *op) {
-  coord__keeper *k = coord__client_keeper(s->tenant.client);
-  coord_error *err = NULL;
-  coord_code code = k != NULL ? coord__keeper_join(k, &s->tenant.kept) : coord__no_memory(&err);
-  if (code != COORD_OK) {
-    coord__op_free(op);
-    if (code == COORD_CONFLICT) {
-      coord__fail(&err, code, "this client keeps lease %llx alive already",
-                  (unsigned long long)s->tenant.kept.id);
-    }
-  } else {
-    s->tenant.keeper = k;
-    if (start_call(s, op, on_opened, &code, &err)) return;
-  }
-  fail(s, code, err);
+static void open_session(coord__session *s, coord_op *op, coord__echo echo) {
+  coord__tenant_open(&s->tenant, op, &echo, coord__client_deadline_ns(s->tenant.client, 0),
+                     on_opened);
 }
 
 static bool enter(coord__session *s, coord__member *m, uint64_t name) {
@@ -325,10 +240,10 @@ void coord__session_join(coord__pool *pool, coord__member *m, uint64_t name) {
   }
   pool->adopt_id = 0;
   if (adopted != 0) {
-    open_session(s, coord__op_lease_keepalive(id));
+    open_session(s, coord__op_lease_keepalive(id), (coord__echo){.code = COORD_OK});
   } else {
-    s->echo = (coord__echo){.code = COORD_CONFLICT, .lease_id = id, .ttl_s = pool->ttl_s};
-    open_session(s, coord__op_lease_grant(pool->ttl_s, id));
+    open_session(s, coord__op_lease_grant(pool->ttl_s, id),
+                 (coord__echo){.code = COORD_CONFLICT, .lease_id = id, .ttl_s = pool->ttl_s});
   }
 }
 
@@ -337,52 +252,9 @@ void coord__session_retire(coord__session *s) {
   check_end(s);
 }
 
-/* ---- renewing by hand ---- */
-
-static void on_renewed(coord__call *call) {
-  coord__renewal *r = COORD__CONTAINER(call, coord__renewal, call);
-  coord__session *s = r->session;
-  coord_client *c = s->tenant.client;
-  coord_error *err = call->error;
-  coord_code code = call->code;
-  int64_t id = 0, ttl_s = 0, now_ns = coord__clock_boot_ns();
-  if (code == COORD_OK &&
-      !coord__keepalive_read(call->response.data, call->response.len, &id, &ttl_s)) {
-    code = coord__fail(&err, COORD_PROTOCOL, "%s: the answer is none", call->method->name);
-  }
-  if (code == COORD_OK && ttl_s <= 0) {
-    code =
-        coord__fail(&err, COORD_LOST, "lease %llx is gone", (unsigned long long)s->tenant.kept.id);
-  }
-  coord__stats_record(&c->stats, call->method, now_ns - r->asked_ns, COORD__KEEPALIVE_FRAME,
-                      call->response.len, code != COORD_OK);
-  coord__buf_free(&call->response);
-  if (code == COORD_OK) {
-    coord__keeper_refresh(s->tenant.keeper, &s->tenant.kept, r->asked_ns, ttl_s, now_ns);
-  }
-  r->session = NULL;
-  r->done(r, code, err, ttl_s);
-  coord__session_release(s);
-  coord__client_release(c);
-}
-
-void coord__session_renew(coord__session *s, coord__renewal *r, int64_t deadline_ns) {
-  coord_client *c = s->tenant.client;
-  r->session = coord__session_retain(s);
-  r->asked_ns = coord__clock_boot_ns();
-  r->call = (coord__call){.method = &coord__methods[COORD__METHOD_LEASE_KEEPALIVE],
-                          .repeatable = true,
-                          .read_only = true,
-                          .deadline_ns = deadline_ns,
-                          .done = on_renewed};
-  coord__client_retain(c);
-  if (coord__buf_reserve(&r->call.request, COORD__KEEPALIVE_FRAME)) {
-    r->call.request.len = coord__keepalive_write(r->call.request.data, s->tenant.kept.id);
-    coord__call_start(&c->rpc, &r->call);
-  } else {
-    r->call.code = coord__no_memory(&r->call.error);
-    on_renewed(&r->call);
-  }
+void coord__session_refresh(coord__session *s, int64_t sent_boot_ns, int64_t ttl_s) {
+  coord__keeper_refresh(s->tenant.keeper, &s->tenant.kept, sent_boot_ns, ttl_s,
+                        coord__clock_boot_ns());
 }
 
 /* ---- pools ---- */

@@ -36,14 +36,8 @@ void coord__session_leave(coord__member *m);
 /* The server does not know the lease any more: nobody joins it from now on. */
 void coord__session_retire(coord__session *s);
 
-/* Have its lease renewed at once. */
-typedef struct coord__renewal {
-  coord__call call; /* to be ended by coord__call_end, if need be */
-  coord__session *session;
-  int64_t asked_ns;
-  void (*done)(struct coord__renewal *r, coord_code code, coord_error *err, int64_t ttl_s);
-} coord__renewal;
-void coord__session_renew(coord__session *s, coord__renewal *renewal, int64_t deadline_ns);
+/* Its lease was renewed by a question sent then. */
+void coord__session_refresh(coord__session *s, int64_t sent_boot_ns, int64_t ttl_s);
 
 /* Any thread: */
 int64_t coord__session_lease_id(const coord__session *s);

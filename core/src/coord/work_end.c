@@ -82,6 +82,7 @@ static void start(void *self, coord__task *task) {
   e->task = task;
   e->ask.client = coord__workqueue_client(e->queue);
   e->ask.done = on_answer;
+  e->ask.repeatable = true;
   coord__ask_start(
       &e->ask,
       e->done ? coord__work_done_op(&e->item, e->token) : coord__work_return_op(&e->item, e->token),

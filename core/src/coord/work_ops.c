@@ -44,26 +44,7 @@ void coord__work_item_free(coord__work_item *item) {
   coord__buf_free(&item->mark);
 }
 
-/* ---- pieces; what is handed over may be NULL: memory is out ---- */
-
-static bool add(coord_op *txn, coord_op *op, bool then) {
-  bool ok = txn != NULL && op != NULL &&
-            (then ? coord__op_then(txn, op) : coord__op_else(txn, op)) == COORD_OK;
-  coord__op_free(op);
-  return ok;
-}
-
-static coord_op *finish(coord_op *txn, bool ok) {
-  if (ok && coord__op_set(txn, COORD_OP_IDEMPOTENT, 1) == COORD_OK) return txn;
-  coord__op_free(txn);
-  return NULL;
-}
-
-static bool compare(coord_op *txn, const coord__buf *key, int32_t target, int32_t relation,
-                    int64_t operand) {
-  return txn != NULL &&
-         coord__op_if_int(txn, key->data, key->len, target, relation, operand) == COORD_OK;
-}
+/* ---- pieces ---- */
 
 static coord_op *get(const coord__buf *key) { return coord__op_get(key->data, key->len); }
 
@@ -79,8 +60,9 @@ static coord_op *keys_of(const coord__buf *prefix, int64_t limit) {
   return op;
 }
 
-static bool add_look(coord_op *txn, const coord__work_names *n, int64_t limit, bool then) {
-  return add(txn, keys_of(&n->marks, 0), then) && add(txn, keys_of(&n->items, limit), then);
+static bool add_look(bool (*add)(coord_op *txn, coord_op *op), coord_op *txn,
+                     const coord__work_names *n, int64_t limit) {
+  return add(txn, keys_of(&n->marks, 0)) && add(txn, keys_of(&n->items, limit));
 }
 
 /* A put that changes nothing but the mod revision. */
@@ -96,7 +78,7 @@ static coord_op *touch(const coord__work_item *item) {
 
 coord_op *coord__work_look_op(const coord__work_names *n, int64_t limit) {
   coord_op *txn = coord__op_txn();
-  return finish(txn, add_look(txn, n, limit, true));
+  return coord__txn_finish(txn, add_look(coord__txn_then, txn, n, limit));
 }
 
 coord_op *coord__work_take_op(const coord__work_names *n, const coord__work_item *item,
@@ -104,56 +86,57 @@ coord_op *coord__work_take_op(const coord__work_names *n, const coord__work_item
   coord_op *txn = coord__op_txn();
   coord_op *put = coord__op_put(item->mark.data, item->mark.len, item->id, strlen(item->id));
   if (put != NULL) coord__op_set(put, COORD_OP_LEASE, lease_id);
-  bool ok = add(txn, put, true) && add(txn, get(&item->key), true) &&
-            compare(txn, &item->key, COORD_COMPARE_MOD, COORD_EQUAL, item->revision) &&
-            compare(txn, &item->mark, COORD_COMPARE_CREATE, COORD_EQUAL, 0) &&
-            add(txn, get(&item->mark), false) && add(txn, get(&item->key), false) &&
-            add_look(txn, n, limit, false);
-  return finish(txn, ok);
+  bool ok = coord__txn_then(txn, put) && coord__txn_then(txn, get(&item->key)) &&
+            coord__txn_if(txn, &item->key, COORD_COMPARE_MOD, COORD_EQUAL, item->revision) &&
+            coord__txn_if(txn, &item->mark, COORD_COMPARE_CREATE, COORD_EQUAL, 0) &&
+            coord__txn_else(txn, get(&item->mark)) && coord__txn_else(txn, get(&item->key)) &&
+            add_look(coord__txn_else, txn, n, limit);
+  return coord__txn_finish(txn, ok);
 }
 
 static coord_op *unmark(const coord__work_item *item) {
   coord_op *txn = coord__op_txn();
-  bool ok = add(txn, delete (&item->mark), true) &&
+  bool ok = coord__txn_then(txn, delete (&item->mark)) &&
             coord__op_if_value(txn, item->mark.data, item->mark.len, COORD_EQUAL, item->id,
                                strlen(item->id)) == COORD_OK;
-  return finish(txn, ok);
+  return coord__txn_finish(txn, ok);
 }
 
 coord_op *coord__work_undo_op(const coord__work_item *item) {
   coord_op *txn = coord__op_txn();
-  bool ok = add(txn, unmark(item), true) && add(txn, touch(item), true) &&
-            add(txn, unmark(item), false) &&
-            compare(txn, &item->key, COORD_COMPARE_MOD, COORD_EQUAL, item->revision);
-  return finish(txn, ok);
+  bool ok = coord__txn_then(txn, unmark(item)) && coord__txn_then(txn, touch(item)) &&
+            coord__txn_else(txn, unmark(item)) &&
+            coord__txn_if(txn, &item->key, COORD_COMPARE_MOD, COORD_EQUAL, item->revision);
+  return coord__txn_finish(txn, ok);
 }
 
 coord_code coord__work_add_done(coord_op *txn, const coord__work_item *item, int64_t token) {
   /* The item before its mark: who watches both knows then that it is not free. */
-  bool ok = compare(txn, &item->mark, COORD_COMPARE_CREATE, COORD_EQUAL, token) &&
-            compare(txn, &item->key, COORD_COMPARE_VERSION, COORD_GREATER, 0) &&
-            add(txn, delete (&item->key), true) && add(txn, delete (&item->mark), true);
+  bool ok = coord__txn_if(txn, &item->mark, COORD_COMPARE_CREATE, COORD_EQUAL, token) &&
+            coord__txn_if(txn, &item->key, COORD_COMPARE_VERSION, COORD_GREATER, 0) &&
+            coord__txn_then(txn, delete (&item->key)) && coord__txn_then(txn, delete (&item->mark));
   return ok ? COORD_OK : COORD_NO_MEMORY;
 }
 
 coord_op *coord__work_done_op(const coord__work_item *item, int64_t token) {
   coord_op *txn = coord__op_txn();
   bool ok = txn != NULL && coord__work_add_done(txn, item, token) == COORD_OK;
-  return finish(txn, ok && add(txn, get(&item->mark), false));
+  return coord__txn_finish(txn, ok && coord__txn_else(txn, get(&item->mark)));
 }
 
 coord_op *coord__work_return_op(const coord__work_item *item, int64_t token) {
   coord_op *txn = coord__op_txn();
   coord_op *if_there = coord__op_txn();
-  bool ok = add(if_there, touch(item), true) &&
-            compare(if_there, &item->key, COORD_COMPARE_VERSION, COORD_GREATER, 0);
+  bool ok = coord__txn_then(if_there, touch(item)) &&
+            coord__txn_if(if_there, &item->key, COORD_COMPARE_VERSION, COORD_GREATER, 0);
   if (!ok) {
     coord__op_free(if_there);
     if_there = NULL;
   }
-  ok = ok && compare(txn, &item->mark, COORD_COMPARE_CREATE, COORD_EQUAL, token) &&
-       add(txn, delete (&item->mark), true);
-  return finish(txn, add(txn, if_there, true) && ok && add(txn, get(&item->mark), false));
+  ok = ok && coord__txn_if(txn, &item->mark, COORD_COMPARE_CREATE, COORD_EQUAL, token) &&
+       coord__txn_then(txn, delete (&item->mark));
+  ok = coord__txn_then(txn, if_there) && ok && coord__txn_else(txn, get(&item->mark));
+  return coord__txn_finish(txn, ok);
 }
 
 coord_op *coord__work_watch_op(const coord__work_names *n) {

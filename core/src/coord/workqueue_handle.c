@@ -159,7 +159,7 @@ static void serve(coord_workqueue *w);
 
 static void ask(coord_workqueue *w, coord_op *op) {
   w->asking = true;
-  coord__ask_start(&w->ask, op, 0);
+  coord__ask_start(&w->ask, op, coord__client_deadline_ns(w->client, 0));
 }
 
 static void look(coord_workqueue *w) {
@@ -170,7 +170,8 @@ static void look(coord_workqueue *w) {
 static void try_to_take(coord_workqueue *w, const void *key, size_t key_len, int64_t revision) {
   coord_error *err = NULL;
   if (!coord__work_item_set(&w->item, &w->names, key, key_len)) {
-    fail_all(w, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail_all(w, COORD_NO_MEMORY, err);
     return;
   }
   w->item.revision = revision;
@@ -234,7 +235,8 @@ static void wait_for_one(coord_workqueue *w) {
              coord__lookout_watch(&w->lookout, coord__work_watch_op(&w->names), w->seen + 1)) {
     w->stage = WAITING;
   } else {
-    fail_all(w, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail_all(w, COORD_NO_MEMORY, err);
   }
 }
 
@@ -320,10 +322,9 @@ static void on_success(coord_workqueue *w, coord_result *r) {
     serve(w);
   } else if (r->part_count != (w->stage == TAKING && r->succeeded ? 2 : parts[w->stage])) {
     coord__result_free(r);
-    fail_all(w,
-             coord__fail(&err, COORD_PROTOCOL,
-                         "work_take: the server's answer is not one to what was asked"),
-             err);
+    coord__fail(&err, COORD_PROTOCOL,
+                "work_take: the server's answer is not one to what was asked");
+    fail_all(w, COORD_PROTOCOL, err);
   } else if (w->stage == TAKING) {
     on_taken(w, r);
   } else {
@@ -333,7 +334,7 @@ static void on_success(coord_workqueue *w, coord_result *r) {
 }
 
 static void on_failure(coord_workqueue *w, coord_code code, coord_error *err, bool doubt) {
-  bool again = coord__lookout_may_go_well(code, err, doubt);
+  bool again = coord__ask_may_go_well(code, err, doubt);
   if (w->stage == UNDOING && (again || code == COORD_NO_MEMORY)) {
     coord__lookout_pause(&w->lookout);
   } else if (w->stage == UNDOING) {
@@ -438,7 +439,8 @@ static void serve(coord_workqueue *w) {
   if (!is_wanted(w)) {
     rest(w);
   } else if (!coord__teller_prepare(&w->teller, COORD_EVENT_LOST)) {
-    fail_all(w, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail_all(w, COORD_NO_MEMORY, err);
   } else if (w->member.session == NULL) {
     w->stage = JOINING;
     coord__session_join(w->pool, &w->member, 0);
@@ -460,7 +462,8 @@ static void start(coord_workqueue *w, coord__task *task, bool waits) {
   if (w->pool == NULL) w->pool = coord__pool_open(w->client, w->ttl_s, true, 0);
   if (t == NULL || w->pool == NULL) {
     coord__free(t);
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__no_memory(&err);
+    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
     return;
   }
   t->task = task;
@@ -564,6 +567,7 @@ coord_code coord__workqueue_open(coord_client *c, const void *name, size_t name_
   atomic_init(&w->refs, 1);
   w->client = w->ask.client = c;
   w->ask.done = on_answer;
+  w->ask.repeatable = true;
   w->limit = LOOKED_AT;
   w->ttl_s = coord__options_int(options != NULL ? options : c->options, COORD__OPTION_LOCK_TTL_S);
   w->member.ready = on_ready;

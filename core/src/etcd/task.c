@@ -36,12 +36,6 @@ void coord__task_drop(coord__task *task) {
   destroy(&task->event);
 }
 
-static int64_t deadline_of(const coord__task *task, int32_t timeout_ms) {
-  if (timeout_ms < 0) return 0;
-  if (timeout_ms == 0) timeout_ms = task->client->request_timeout_ms;
-  return task->started_ns + timeout_ms * COORD__NS_PER_MS;
-}
-
 static void on_call_done(coord__call *call);
 
 coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_ms,
@@ -85,7 +79,7 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
   task->sink = *sink;
   task->id = atomic_fetch_add(&c->last_id, 1) + 1;
   task->started_ns = coord__clock_ns();
-  task->deadline_ns = deadline_of(task, timeout_ms);
+  task->deadline_ns = coord__client_deadline_ns(c, timeout_ms);
   task->call.deadline_ns = task->deadline_ns;
   if (sink->queue != NULL) coord__queue_retain(sink->queue);
   coord__client_retain(c);
@@ -169,7 +163,8 @@ static void run(coord__job *job) {
     coord__fail(&err, COORD_CLOSED, "%s: the client was closed", task->class->name);
     coord__task_complete(task, COORD_CLOSED, err, NULL);
   } else if (!recorded) {
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__no_memory(&err);
+    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
   } else {
     if (task->deadline_ns != 0) coord__timer_set(c->loop, &task->timer, task->deadline_ns);
     task->class->start(task->self, task);

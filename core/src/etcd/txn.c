@@ -326,3 +326,29 @@ coord_code coord__op_then(coord_op *txn, const coord_op *op) {
 coord_code coord__op_else(coord_op *txn, const coord_op *op) {
   return add_op(txn, op, "else", false);
 }
+
+/* ---- in one go ---- */
+
+bool coord__txn_if(coord_op *txn, const coord__buf *key, int32_t target, int32_t relation,
+                   int64_t operand) {
+  return txn != NULL &&
+         coord__op_if_int(txn, key->data, key->len, target, relation, operand) == COORD_OK;
+}
+
+bool coord__txn_then(coord_op *txn, coord_op *op) {
+  bool added = txn != NULL && op != NULL && coord__op_then(txn, op) == COORD_OK;
+  coord__op_free(op);
+  return added;
+}
+
+bool coord__txn_else(coord_op *txn, coord_op *op) {
+  bool added = txn != NULL && op != NULL && coord__op_else(txn, op) == COORD_OK;
+  coord__op_free(op);
+  return added;
+}
+
+coord_op *coord__txn_finish(coord_op *txn, bool is_whole) {
+  if (is_whole) return txn;
+  coord__op_free(txn);
+  return NULL;
+}

@@ -2,6 +2,7 @@
 #ifndef COORD_ETCD_TXN_H
 #define COORD_ETCD_TXN_H
 
+#include "base/buf.h"
 #include "etcd/op.h"
 
 /* The functions behind coord_op_...; same contracts. */
@@ -13,6 +14,16 @@ coord_code coord__op_if_value(coord_op *txn, const void *key, size_t key_len, in
 coord_code coord__op_if_range(coord_op *txn, const void *end, size_t end_len);
 coord_code coord__op_then(coord_op *txn, const coord_op *op);
 coord_code coord__op_else(coord_op *txn, const coord_op *op);
+
+/* For those who compose in one go, with one check at the end: the txn, and what is handed over, may be
+ * NULL, for memory is out, which is answered with false. */
+bool coord__txn_if(coord_op *txn, const coord__buf *key, int32_t target, int32_t relation,
+                   int64_t operand);
+/* `op` is handed over. */
+bool coord__txn_then(coord_op *txn, coord_op *op);
+bool coord__txn_else(coord_op *txn, coord_op *op);
+/* The txn, if it is whole; else NULL, and the txn is freed. */
+coord_op *coord__txn_finish(coord_op *txn, bool is_whole);
 
 /* A compare with an empty key is COORD_INVALID. */
 coord_code coord__txn_check_compares(const Etcdserverpb__TxnRequest *txn, coord_error **err);
