@@ -651,6 +651,5 @@ T_MAIN(T_CASE(renews_after_a_third_on_one_stream), T_CASE(time_counts_from_the_s
        T_CASE(lease_that_is_gone_is_lost_also_when_asked_alone),
        T_CASE(leaving_ends_what_was_asked), T_CASE(end_of_the_client_ends_all_and_nothing_follows),
        T_CASE(one_id_has_one_place), T_CASE(sending_without_memory_is_tried_again),
-       T_CASE(only_alone_never_opens_a_stream),
-       T_CASE(silent_call_is_repeated_at_once),
+       T_CASE(only_alone_never_opens_a_stream), T_CASE(silent_call_is_repeated_at_once),
        T_CASE(call_that_fails_quickly_is_not_repeated_in_a_circle))
