@@ -364,12 +364,12 @@ static void probe_that_fails_beside_a_call_does_no_harm(void) {
   coord_client *client = t_client_with("wire", "gateway", "endpoints", endpoints, "log.level",
                                        "off", "attempt.timeout.ms", "100", NULL);
   coord_op *put = coord_op_put("k", 1, "v", 1);
-  for (uint64_t i = 0; i < 4; i++) {
-    T_CODE(coord_submit(client, put, 2000, queue, i, NULL, NULL), COORD_OK);
-  }
-  T_TRUE(t_peer_wait_calls(first, "KV/Put", 1, 5000));
+  int sent = 0; /* they go to the second one alone until there is a connection to the first */
+  do {
+    T_CODE(coord_submit(client, put, 2000, queue, 0, NULL, NULL), COORD_OK);
+  } while (++sent < 500 && !t_peer_wait_calls(first, "KV/Put", 1, 10));
   T_TRUE(t_peer_wait_calls(first, "KV/Range", 1, 5000 * T_SLOW));
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < sent; i++) {
     coord_event *event = coord_queue_next(queue, 5000);
     coord_code code = coord_event_code(event);
     if (code != COORD_OK) T_CODE(code, COORD_TIMEOUT);

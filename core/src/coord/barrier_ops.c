@@ -119,7 +119,8 @@ static void start(barrier *b, coord__task *task, bool raises) {
   visit *v = coord__calloc(1, sizeof *v);
   coord_error *err = NULL;
   if (v == NULL) {
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__no_memory(&err);
+    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
     return;
   }
   v->barrier = b;

@@ -284,7 +284,8 @@ static void bid_for(coord_lock *l, size_t i) {
   coord__bid *bid = coord__bid_new(l->client, p->name.data, p->name.len, on_told);
   if (bid == NULL || !write_value(l, &bid->claim.value)) {
     if (bid != NULL) coord__bid_free(bid);
-    fail(l, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail(l, COORD_NO_MEMORY, err);
     return;
   }
   bid->claim.kind = l->kind;
@@ -561,8 +562,8 @@ static void on_renewed(coord__ask *ask, coord_code code, coord_error *err, coord
 static void renew_next(coord_lock *l) {
   coord_error *err = NULL;
   if (l->phase != HELD) {
-    end_renewal(l, coord__fail(&err, COORD_LOST, "lock_renew: the lock is held no more"), err,
-                NULL);
+    coord__fail(&err, COORD_LOST, "lock_renew: the lock is held no more");
+    end_renewal(l, COORD_LOST, err, NULL);
     return;
   }
   l->renews = coord__session_retain(l->parts[l->renewed].session);

@@ -212,7 +212,8 @@ static void run_open(coord__job *job) {
     coord__fail(&err, COORD_CLOSED, "watch: the client was closed");
     on_ended(&w->sub, COORD_CLOSED, err, 0);
   } else if (all == NULL || !coord__watcher_add(&all->watcher, &w->sub)) {
-    on_ended(&w->sub, coord__no_memory(&err), err, 0);
+    coord__no_memory(&err);
+    on_ended(&w->sub, COORD_NO_MEMORY, err, 0);
   }
   release(w);
 }

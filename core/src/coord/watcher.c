@@ -75,5 +75,6 @@ void coord__watcher_unpark(coord__watcher *watcher, coord__subscription *s) {
   coord__watcher_remove(s);
   if (coord__watcher_add(watcher, s)) return;
   coord_error *err = NULL;
-  s->subscriber->ended(s, coord__no_memory(&err), err, 0);
+  coord__no_memory(&err);
+  s->subscriber->ended(s, COORD_NO_MEMORY, err, 0);
 }

@@ -170,7 +170,8 @@ static void look(coord_workqueue *w) {
 static void try_to_take(coord_workqueue *w, const void *key, size_t key_len, int64_t revision) {
   coord_error *err = NULL;
   if (!coord__work_item_set(&w->item, &w->names, key, key_len)) {
-    fail_all(w, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail_all(w, COORD_NO_MEMORY, err);
     return;
   }
   w->item.revision = revision;
@@ -234,7 +235,8 @@ static void wait_for_one(coord_workqueue *w) {
              coord__lookout_watch(&w->lookout, coord__work_watch_op(&w->names), w->seen + 1)) {
     w->stage = WAITING;
   } else {
-    fail_all(w, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail_all(w, COORD_NO_MEMORY, err);
   }
 }
 
@@ -320,10 +322,9 @@ static void on_success(coord_workqueue *w, coord_result *r) {
     serve(w);
   } else if (r->part_count != (w->stage == TAKING && r->succeeded ? 2 : parts[w->stage])) {
     coord__result_free(r);
-    fail_all(w,
-             coord__fail(&err, COORD_PROTOCOL,
-                         "work_take: the server's answer is not one to what was asked"),
-             err);
+    coord__fail(&err, COORD_PROTOCOL,
+                "work_take: the server's answer is not one to what was asked");
+    fail_all(w, COORD_PROTOCOL, err);
   } else if (w->stage == TAKING) {
     on_taken(w, r);
   } else {
@@ -438,7 +439,8 @@ static void serve(coord_workqueue *w) {
   if (!is_wanted(w)) {
     rest(w);
   } else if (!coord__teller_prepare(&w->teller, COORD_EVENT_LOST)) {
-    fail_all(w, coord__no_memory(&err), err);
+    coord__no_memory(&err);
+    fail_all(w, COORD_NO_MEMORY, err);
   } else if (w->member.session == NULL) {
     w->stage = JOINING;
     coord__session_join(w->pool, &w->member, 0);
@@ -460,7 +462,8 @@ static void start(coord_workqueue *w, coord__task *task, bool waits) {
   if (w->pool == NULL) w->pool = coord__pool_open(w->client, w->ttl_s, true, 0);
   if (t == NULL || w->pool == NULL) {
     coord__free(t);
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__no_memory(&err);
+    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
     return;
   }
   t->task = task;

@@ -196,7 +196,8 @@ static void deliver(coord_scan *s, coord_result *page) {
   coord_error *err = NULL;
   if (!advance(s, page)) {
     coord_result_free(page);
-    complete(s, coord__no_memory(&err), err, NULL);
+    coord__no_memory(&err);
+    complete(s, COORD_NO_MEMORY, err, NULL);
     return;
   }
   if (wanted(s) == 0) s->ended = true;
@@ -309,7 +310,8 @@ static void deliver_chunk(coord_scan *s) {
     page = coord__result_slice(s->chunk, s->chunk_at, left < most ? left : most);
     if (page == NULL) {
       coord_error *err = NULL;
-      complete(s, coord__no_memory(&err), err, NULL);
+      coord__no_memory(&err);
+      complete(s, COORD_NO_MEMORY, err, NULL);
       return;
     }
     s->chunk_at += coord_result_count(page);

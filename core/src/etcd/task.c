@@ -163,7 +163,8 @@ static void run(coord__job *job) {
     coord__fail(&err, COORD_CLOSED, "%s: the client was closed", task->class->name);
     coord__task_complete(task, COORD_CLOSED, err, NULL);
   } else if (!recorded) {
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__no_memory(&err);
+    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
   } else {
     if (task->deadline_ns != 0) coord__timer_set(c->loop, &task->timer, task->deadline_ns);
     task->class->start(task->self, task);
