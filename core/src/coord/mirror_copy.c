@@ -236,8 +236,8 @@ static void end_scan(coord__copy *copy) {
 
 static void list(coord__replica *r, bool anew) {
   coord__copy *copy = copy_of(r);
-  if (anew) {
-    end_scan(copy);
+  if (anew) end_scan(copy);
+  if (copy->scan == NULL) {
     coord_op *get = get_all(copy);
     if (get != NULL) coord__scan_open_inside(copy->client, get, 0, &copy->scan, NULL);
     coord__op_free(get);
