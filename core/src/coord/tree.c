@@ -128,6 +128,18 @@ static size_t common_of(bytes a, bytes b) {
 
 /* ---- within a node ---- */
 
+/* How many heads are less. */
+static size_t lower(const coord__node *n, uint64_t head) {
+  const uint64_t *base = n->heads;
+  size_t left = n->count;
+  while (left > 1) {
+    size_t half = left / 2;
+    base = base[half - 1] < head ? base + half : base;
+    left -= half;
+  }
+  return (size_t)(base - n->heads) + (left > 0 && *base < head ? 1 : 0);
+}
+
 /* How many entries are less than the key; *equal: whether the one after them is it. */
 static size_t position(const coord__node *n, bytes key, size_t skip, bool *equal) {
   size_t c = key.len < n->common_len ? key.len : n->common_len;
@@ -136,14 +148,7 @@ static size_t position(const coord__node *n, bytes key, size_t skip, bool *equal
   if (order < 0 || (order == 0 && key.len < n->common_len)) return 0;
   if (order > 0) return n->count;
   uint64_t head = head_of(key, n->common_len);
-  const uint64_t *base = n->heads;
-  size_t left = n->count;
-  while (left > 1) {
-    size_t half = left / 2;
-    base = base[half - 1] < head ? base + half : base;
-    left -= half;
-  }
-  size_t low = (size_t)(base - n->heads) + (left > 0 && *base < head ? 1 : 0);
+  size_t low = lower(n, head);
   size_t high = low;
   while (high < n->count && n->heads[high] == head) high++;
   while (low < high) {
@@ -204,12 +209,32 @@ static void close_gap(coord__node *n, size_t at) {
 
 /* ---- finding ---- */
 
+enum { LINE = 64 };
+
+/* What is looked at next comes from far away: all lines of it at once, not one after the other. */
+static void fetch(const void *at, size_t size) {
+  for (size_t i = 0; i < size; i += LINE) __builtin_prefetch((const char *)at + i);
+}
+
+/* Which entry of a leaf it would be: one whose bytes compare alike, and mostly it is. */
+static size_t guess(const coord__node *n, bytes key) {
+  if (key.len < n->common_len) return 0;
+  uint64_t head = head_of(key, n->common_len);
+  return lower(n, head);
+}
+
 coord__item *coord__tree_find(const coord__tree *tree, const void *key, size_t len) {
   const coord__node *n = tree->root;
   bytes wanted = rest(key, len, tree->skip);
   if (n == NULL || len < tree->skip) return NULL;
-  while (n->level > 0) n = n->entries[child_for(n, wanted, tree->skip)];
+  while (n->level > 0) {
+    bool is_lowest = n->level == 1; /* those above are near: they are few */
+    n = n->entries[child_for(n, wanted, tree->skip)];
+    if (is_lowest) fetch(n, sizeof *n);
+  }
   bool equal;
+  size_t near = guess(n, wanted);
+  if (near < n->count) fetch(n->entries[near], sizeof(coord__item) + len);
   size_t at = position(n, wanted, tree->skip, &equal);
   return equal ? n->entries[at] : NULL;
 }
