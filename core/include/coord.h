@@ -33,6 +33,7 @@
 #include "coord/election.h"
 #include "coord/error.h"
 #include "coord/event.h"
+#include "coord/instance.h"
 #include "coord/lease.h"
 #include "coord/lock.h"
 #include "coord/op.h"
