@@ -39,6 +39,7 @@
 #include "coord/op.h"
 #include "coord/options.h"
 #include "coord/queue.h"
+#include "coord/registry.h"
 #include "coord/result.h"
 #include "coord/scan.h"
 #include "coord/watch.h"
