@@ -36,6 +36,7 @@
 #include "coord/instance.h"
 #include "coord/lease.h"
 #include "coord/lock.h"
+#include "coord/mirror.h"
 #include "coord/op.h"
 #include "coord/options.h"
 #include "coord/queue.h"

@@ -30,6 +30,7 @@ typedef struct coord_event coord_event;
 typedef struct coord_scan coord_scan;
 typedef struct coord_lease coord_lease;
 typedef struct coord_watch coord_watch;
+typedef struct coord_mirror coord_mirror;
 typedef struct coord_lock coord_lock;
 typedef struct coord_election coord_election;
 typedef struct coord_workqueue coord_workqueue;

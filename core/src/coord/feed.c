@@ -141,12 +141,14 @@ static void end_sub(coord__feed *f, coord__subscription *s, coord_code code, coo
  * it is asked for in fragments now. Only then: a server that divides many small events measures what it
  * has so far anew for each of them, and tens of thousands take it seconds in which the stream is silent. */
 static void put_back(coord__feed *f, coord__subscription *s, coord_code why) {
+  bool stood = s->state == COORD__SUBSCRIPTION_LIVE;
   s->watch.fragments = why == COORD_TOO_LARGE;
   coord__watch_break(&s->watch);
   coord__list_remove(&s->link);
   coord__list_append(&f->todo, &s->link);
   s->state = COORD__SUBSCRIPTION_WAITING;
   if (s->watch.has_stood && why != COORD_OK && why != COORD_TOO_LARGE) s->broken = why;
+  if (stood && s->broke != NULL) s->broke(s, f->heard_ns);
 }
 
 /* The stream is gone, or has to go. */

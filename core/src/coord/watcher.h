@@ -31,6 +31,8 @@ typedef struct coord__subscription {
   int refusals;      /* in a row */
   const struct coord__subscriber *subscriber;
   void *owner; /* for the subscriber */
+  /* May be NULL: it stood, and is interrupted now; its stream was last heard of then. */
+  void (*broke)(struct coord__subscription *s, int64_t heard_ns);
 } coord__subscription;
 
 /* Who is told. Not to call the watcher from within. */

@@ -54,6 +54,7 @@ struct coord_client {
   struct coord__keeper *keeper;     /* coord/keeper_wire.h; NULL: there was no lease yet */
   struct coord__watches *watches;   /* coord/watch_handle.h; NULL: none was opened */
   struct coord__sessions *sessions; /* coord/session.h; NULL: no lock was acquired yet */
+  struct coord__copies *copies;     /* coord/mirror_copy.h; NULL: there was no mirror yet */
   coord__list closers;              /* threads in coord__client_close */
   size_t farewells;     /* of handles that were freed, under way: a close waits for them */
   bool no_range_stream; /* the server has told that it lacks it */

@@ -315,5 +315,10 @@ void coord__result_free(coord_result *result) {
   if (result == NULL) return;
   if (result->whole != NULL) coord__result_free(result->whole);
   /* None counted: the last one who needs it. */
-  if (atomic_fetch_sub(&result->slices, 1) == 0) coord__arena_free(result->arena);
+  if (atomic_fetch_sub(&result->slices, 1) > 0) return;
+  if (result->destroy != NULL) {
+    result->destroy(result);
+  } else {
+    coord__arena_free(result->arena);
+  }
 }

@@ -15,6 +15,7 @@ struct coord_scan {
   atomic_int refs; /* the program's, its ops', its tasks' */
   coord_client *client;
   coord_op *get;
+  bool inside;   /* no handle of the program */
   int64_t limit; /* keys to deliver at most, 0 = all */
   atomic_llong revision;
   atomic_llong delivered;
@@ -75,13 +76,14 @@ static void run_end(coord__job *job) {
 
 void coord__scan_free(coord_scan *s) {
   coord_client *c = s->client;
+  bool inside = s->inside;
   if (coord__client_forked(c)) {
     release(s);
   } else {
     s->end_job.run = run_end;
     coord__loop_post(c->loop, &s->end_job);
   }
-  coord__client_unuse(c);
+  if (!inside) coord__client_unuse(c);
 }
 
 static coord_code check(const coord_op *get, int32_t page_keys, coord_error **err) {
@@ -112,8 +114,8 @@ static coord_code check(const coord_op *get, int32_t page_keys, coord_error **er
   return COORD_OK;
 }
 
-coord_code coord__scan_open(coord_client *c, const coord_op *get, int32_t page_keys,
-                            coord_scan **out, coord_error **err) {
+coord_code coord__scan_open_inside(coord_client *c, const coord_op *get, int32_t page_keys,
+                                   coord_scan **out, coord_error **err) {
   coord_code code = check(get, page_keys, err);
   if (code != COORD_OK) return code;
   coord_scan *s = coord__calloc(1, sizeof *s);
@@ -131,9 +133,18 @@ coord_code coord__scan_open(coord_client *c, const coord_op *get, int32_t page_k
   s->only_pages = r->min_mod_revision > 0 || r->max_mod_revision > 0 ||
                   r->min_create_revision > 0 || r->max_create_revision > 0;
   s->page_keys = page_keys > 0 ? page_keys : c->scan_page_keys;
+  s->inside = true;
   coord__client_retain(c);
-  coord__client_use(c);
   *out = s;
+  return COORD_OK;
+}
+
+coord_code coord__scan_open(coord_client *c, const coord_op *get, int32_t page_keys,
+                            coord_scan **out, coord_error **err) {
+  coord_code code = coord__scan_open_inside(c, get, page_keys, out, err);
+  if (code != COORD_OK) return code;
+  (*out)->inside = false;
+  coord__client_use(c);
   return COORD_OK;
 }
 

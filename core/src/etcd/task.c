@@ -201,7 +201,7 @@ static void deliver_to_queue(coord_client *c, coord__list *tasks) {
   coord_queue *queue = NULL;
   while (!coord__list_empty(tasks)) {
     coord__task *task = COORD__CONTAINER(tasks->next, coord__task, event.link);
-    if (task->sink.waiter != NULL || (queue != NULL && task->sink.queue != queue)) break;
+    if (task->sink.queue == NULL || (queue != NULL && task->sink.queue != queue)) break;
     queue = task->sink.queue;
     coord__list_remove(&task->event.link);
     if (task->class != NULL) task->class->release(task->self);
@@ -217,11 +217,15 @@ static void deliver_to_queue(coord_client *c, coord__list *tasks) {
   }
 }
 
-static void deliver_to_waiter(coord__task *task) {
+static void deliver_one(coord__task *task) {
   coord__waiter *waiter = task->sink.waiter;
   atomic_fetch_sub_explicit(&task->client->stats.in_flight, 1, memory_order_relaxed);
   let_go(task);
-  coord__waiter_signal(waiter);
+  if (waiter != NULL) {
+    coord__waiter_signal(waiter);
+  } else {
+    task->sink.done(task, task->sink.user);
+  }
 }
 
 void coord__task_deliver(coord__idle *idle) {
@@ -230,9 +234,9 @@ void coord__task_deliver(coord__idle *idle) {
   size_t woken = 0;
   while (!coord__list_empty(&c->completed) && woken < WAKE_AT_ONCE) {
     coord__task *task = COORD__CONTAINER(c->completed.next, coord__task, event.link);
-    if (task->sink.waiter != NULL) {
+    if (task->sink.queue == NULL) {
       coord__list_remove(&task->event.link);
-      deliver_to_waiter(task);
+      deliver_one(task);
       woken++;
     } else {
       deliver_to_queue(c, &c->completed);

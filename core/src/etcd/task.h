@@ -8,14 +8,18 @@
 #include "etcd/op.h"
 #include "etcd/waiter.h"
 
-/* Who is told: a queue by an event, or a thread that waits. One of the two is set. */
+typedef struct coord__task coord__task;
+
+/* Who is told: a queue by an event, a thread that waits, or a function on the I/O thread, which frees
+ * the task. One of them is set. */
 typedef struct coord__sink {
   coord_queue *queue;
   uint64_t tag;
   coord__waiter *waiter;
+  void (*done)(coord__task *task, void *user);
+  void *user;
 } coord__sink;
 
-typedef struct coord__task coord__task;
 struct coord__task {
   coord_event event; /* the completion; first, so that freeing the event frees the task */
   coord__job job;
