@@ -166,6 +166,7 @@ class Coord(Peer):
         self.writer = self.compile("writer")
         self.player = self.compile("player", "-lnghttp2")
         self.lock = self.compile("lock")
+        self.registry = self.compile("registry")
         self.version = os.path.basename(self.library).partition(".so.")[2]
 
     def compile(self, name, *libraries):

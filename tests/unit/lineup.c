@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "coord/picker_handle.h"
+#include "coord/roster.h"
 #include "support/t.h"
 
 enum { MANY = 100, KEYS = 20000 };
@@ -302,17 +303,28 @@ static void only_those_up_and_in_the_subset(void) {
 
 /* ---- pickers ---- */
 
+static void destroy_group(coord__group *g) { free(g); }
+
+static coord__group *new_group(void) {
+  coord__group *g = malloc(sizeof *g);
+  T_FATAL(g != NULL);
+  coord__group_init(g, NULL, destroy_group);
+  return g;
+}
+
 static void set_roster(coord__group *g, size_t from, size_t to) {
-  coord__roster *r = coord__roster_new(to - from);
+  coord_instances *r = coord__roster_new(to - from);
   T_FATAL(r != NULL);
   for (size_t i = from; i < to; i++) r->all[r->count++] = coord__instance_retain(made[i]);
+  r->version = g->version + 1;
   coord__group_set(g, r);
+  g->version++;
 }
 
 static void pickers_follow_their_group(void) {
   coord_instance *i = NULL;
   make(4, NULL);
-  coord__group *g = coord__group_new("web");
+  coord__group *g = new_group();
   coord_picker *p = coord__picker_new(g, COORD_PICK_ROUND_ROBIN, "zone=us", NULL);
   T_CODE(coord__picker_pick(p, NULL, 0, &i), COORD_UNAVAILABLE);
   set_roster(g, 0, 1);
@@ -356,7 +368,7 @@ static void *run_picks(void *arg) {
 static void picks_while_all_changes(void) {
   for (int32_t policy = COORD_PICK_FIRST; policy <= COORD_PICK_CONSISTENT_HASH; policy++) {
     pthread_t threads[4];
-    coord__group *g = coord__group_new("web");
+    coord__group *g = new_group();
     crowd c = {.picker = coord__picker_new(g, policy, NULL, NULL)};
     make(20, NULL);
     set_roster(g, 0, made_count);

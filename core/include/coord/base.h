@@ -37,6 +37,8 @@ typedef struct coord_workqueue coord_workqueue;
 typedef struct coord_registry coord_registry;
 typedef struct coord_registration coord_registration;
 typedef struct coord_instance coord_instance;
+typedef struct coord_instances coord_instances;
+typedef struct coord_discovery coord_discovery;
 typedef struct coord_picker coord_picker;
 
 /**

@@ -30,15 +30,17 @@ const char *coord_instance_metadata(const coord_instance *i, const char *key) {
 const char *coord_instance_json(const coord_instance *i) { return i != NULL ? i->json : NULL; }
 
 void coord_instance_begin(const coord_instance *i) {
-  if (i != NULL) atomic_fetch_add_explicit(&i->tally->pending, 1, memory_order_relaxed);
+  if (i != NULL && i->tally != NULL)
+    atomic_fetch_add_explicit(&i->tally->pending, 1, memory_order_relaxed);
 }
 
 void coord_instance_done(const coord_instance *i) {
-  if (i != NULL) atomic_fetch_sub_explicit(&i->tally->pending, 1, memory_order_relaxed);
+  if (i != NULL && i->tally != NULL)
+    atomic_fetch_sub_explicit(&i->tally->pending, 1, memory_order_relaxed);
 }
 
 void coord_instance_failed(const coord_instance *i, int32_t for_ms) {
-  if (i == NULL) return;
+  if (i == NULL || i->tally == NULL) return;
   int64_t until = for_ms > 0 ? coord__clock_ns() + for_ms * COORD__NS_PER_MS : 0;
   atomic_store_explicit(&i->tally->excluded_ns, until, memory_order_relaxed);
 }

@@ -43,7 +43,7 @@ static bool sift(const coord_registry *r, coord_result *result) {
                    .key_len = kv->key.len,
                    .value = kv->value.data,
                    .value_len = kv->value.len};
-    coord_instance *instance = coord__registry_read(r, &at);
+    coord_instance *instance = coord__registry_read(r, &at, true);
     if (instance == NULL) continue;
     ok = (kept == 0 || coord__buf_append_str(&json, ",")) &&
          coord__buf_append(&json, instance->json, instance->json_len);

@@ -30,6 +30,7 @@ typedef struct coord__tally {
 
 struct coord_instance {
   atomic_int refs;
+  int64_t mod;  /* revision of its key; 0: it has none */
   int32_t port; /* 0: none */
   int32_t weight;
   bool is_up;

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "base/random.h"
 #include "coord/error.h"
 #include "coord/lineup.h"
+#include "coord/roster.h"
 
 enum { LINE = 64 };
 
@@ -54,13 +56,14 @@ void *coord__picker_owner(const coord_picker *p) { return p->owner; }
 
 int32_t coord__picker_policy(const coord_picker *p) { return p->policy; }
 
-static bool is_current(coord_picker *p, uint64_t version) {
+/* 0: there is none. */
+static uint64_t version_of(const coord_picker *p) {
   uint32_t look;
   coord__shared *shared = coord__cell_enter(&p->cell, &look);
-  if (shared == NULL) return false;
-  bool current = COORD__CONTAINER(shared, coord__lineup, shared)->version >= version;
+  if (shared == NULL) return 0;
+  uint64_t version = COORD__CONTAINER(shared, coord__lineup, shared)->version;
   coord__cell_leave(look);
-  return current;
+  return version;
 }
 
 /* By one thread, while the others go on with the lineup before, unless there is none. */
@@ -71,19 +74,19 @@ static coord_code follow(coord_picker *p, bool is_first) {
     return COORD_OK;
   }
   coord_code code = COORD_OK;
-  uint64_t version = atomic_load_explicit(&p->group->version, memory_order_acquire);
-  if (!is_current(p, version)) {
-    coord__roster *roster = coord__group_roster(p->group); /* of this version, or a later one */
-    coord__lineup *next =
-        roster != NULL ? coord__lineup_new(p->policy, roster->all, roster->count, p->subset) : NULL;
+  coord_instances *roster = coord__group_roster(p->group);
+  if (roster == NULL) {
+    code = COORD_UNAVAILABLE;
+  } else if (roster->version > version_of(p)) {
+    coord__lineup *next = coord__lineup_new(p->policy, roster->all, roster->count, p->subset);
     if (next != NULL) {
-      next->version = version;
+      next->version = roster->version;
       coord__cell_set(&p->cell, &next->shared);
     } else {
-      code = roster != NULL ? COORD_NO_MEMORY : COORD_UNAVAILABLE;
+      code = COORD_NO_MEMORY;
     }
-    if (roster != NULL) coord__roster_release(roster);
   }
+  if (roster != NULL) coord__roster_release(roster);
   pthread_mutex_unlock(&p->mutex);
   return code;
 }

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "coord/registration_handle.h"
+#include "coord/view.h"
 
 /* Beyond ROLL on one lease there is another one, so that not too much hangs on each, and its end is no
  * revision without bounds. ASKING bounds what many registrations ask at once. */
@@ -19,8 +21,10 @@ coord_registry *coord__registry_retain(coord_registry *r) {
 
 void coord__registry_release(coord_registry *r) {
   if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) > 1) return;
+  coord__view_free(r);
   coord__options_free(r->options);
   coord__buf_free(&r->prefix);
+  pthread_mutex_destroy(&r->mutex);
   coord__free(r);
 }
 
@@ -39,12 +43,12 @@ static void skip(const coord_registry *r, const coord_kv *kv, const char *why) {
                 coord__show(shown, kv->key, kv->key_len), why);
 }
 
-coord_instance *coord__registry_read(const coord_registry *r, const coord_kv *kv) {
+coord_instance *coord__registry_read(const coord_registry *r, const coord_kv *kv, bool is_news) {
   const char *rest = (const char *)kv->key + r->prefix.len;
   size_t left = kv->key_len - r->prefix.len;
   const char *slash = memchr(rest, '/', left);
   if (slash == NULL || slash == rest || memchr(rest, '\0', left) != NULL) {
-    skip(r, kv, "it is none of an instance");
+    if (is_news) skip(r, kv, "it is none of an instance");
     return NULL;
   }
   coord_instance *i = NULL;
@@ -54,7 +58,7 @@ coord_instance *coord__registry_read(const coord_registry *r, const coord_kv *kv
   name[slash - rest] = '\0';
   coord_code code =
       coord__instance_read(r->format, name, slash + 1, kv->value, kv->value_len, &i, &err);
-  if (code == COORD_INVALID) skip(r, kv, coord_error_message(err));
+  if (code == COORD_INVALID && is_news) skip(r, kv, coord_error_message(err));
   coord_error_free(err);
   coord__free(name);
   return i;
@@ -137,19 +141,39 @@ void coord__registry_check(coord_registry *r) {
 static void run_free(coord__job *job) {
   coord_registry *r = COORD__CONTAINER(job, coord_registry, free_job);
   r->freed = true;
+  coord__view_close(r);
   coord__registry_check(r);
+}
+
+static void free_in_child(coord_registry *r) {
+  coord_client *c = r->client;
+  coord_mirror *mirror = atomic_load(&r->mirror);
+  coord__list_remove(&r->part.link);
+  if (mirror != NULL) {
+    coord__mirror_free(mirror);
+    coord__registry_release(r); /* which the listener has held */
+  }
+  coord__registry_release(r);
+  atomic_fetch_sub(&c->refs, 1);
+}
+
+void coord__registry_use(coord_registry *r) {
+  atomic_fetch_add_explicit(&r->uses, 1, memory_order_relaxed);
+}
+
+void coord__registry_unuse(coord_registry *r) {
+  if (atomic_fetch_sub_explicit(&r->uses, 1, memory_order_acq_rel) > 1) return;
+  if (coord__client_forked(r->client)) {
+    free_in_child(r);
+  } else {
+    r->free_job.run = run_free;
+    coord__loop_post(r->client->loop, &r->free_job);
+  }
 }
 
 void coord__registry_free(coord_registry *r) {
   coord_client *c = r->client;
-  if (coord__client_forked(c)) {
-    coord__list_remove(&r->part.link);
-    coord__registry_release(r);
-    atomic_fetch_sub(&c->refs, 1);
-  } else {
-    r->free_job.run = run_free;
-    coord__loop_post(c->loop, &r->free_job);
-  }
+  coord__registry_unuse(r);
   coord__client_unuse(c);
 }
 
@@ -166,6 +190,8 @@ coord_code coord__registry_open(coord_client *c, const coord_options *options, c
   coord_registry *r = coord__calloc(1, sizeof *r);
   if (r == NULL) return coord__no_memory(err);
   atomic_init(&r->refs, 1);
+  atomic_init(&r->uses, 1);
+  pthread_mutex_init(&r->mutex, NULL);
   r->client = c;
   r->part = (coord__part){.end = end_part, .free = free_part};
   r->open_job.run = run_open;
@@ -180,6 +206,8 @@ coord_code coord__registry_open(coord_client *c, const coord_options *options, c
   }
   r->format = (coord__format)coord__options_choice(r->options, COORD__OPTION_REGISTRY_FORMAT);
   r->replace = coord__options_bool(r->options, COORD__OPTION_REGISTRY_REPLACE);
+  r->guard_percent = (int32_t)coord__options_int(r->options, COORD__OPTION_REGISTRY_GUARD_PERCENT);
+  r->guard_ns = coord__options_int(r->options, COORD__OPTION_REGISTRY_GUARD_MS) * COORD__NS_PER_MS;
   coord__client_retain(c);
   coord__client_use(c);
   coord__loop_post(c->loop, &r->open_job);
