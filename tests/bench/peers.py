@@ -166,6 +166,7 @@ class Coord(Peer):
         self.writer = self.compile("writer")
         self.player = self.compile("player", "-lnghttp2")
         self.lock = self.compile("lock")
+        self.mirror = self.compile("mirror")
         self.registry = self.compile("registry")
         self.version = os.path.basename(self.library).partition(".so.")[2]
 
@@ -210,6 +211,7 @@ class Go(Peer):
         stamp = fingerprint(*(os.path.join(source, *path) for path in (["main.go"], ["failover", "main.go"],
                                                                        ["lease", "main.go"], ["watch", "main.go"],
                                                                        ["lock", "main.go"],
+                                                                       ["mirror", "main.go"],
                                                                        ["go.mod"])))
         programs = os.path.join(directory, "bin")
         self.program = os.path.join(programs, "peer")
@@ -217,6 +219,7 @@ class Go(Peer):
         self.lease = os.path.join(programs, "lease")
         self.watch = os.path.join(programs, "watch")
         self.lock = os.path.join(programs, "lock")
+        self.mirror = os.path.join(programs, "mirror")
         if refresh or not stamped(directory, stamp, self.program):
             shutil.rmtree(directory, ignore_errors=True)
             shutil.copytree(source, directory)

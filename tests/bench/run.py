@@ -15,6 +15,7 @@ import cases  # noqa: E402
 import failover  # noqa: E402
 import lease  # noqa: E402
 import lock  # noqa: E402
+import mirror  # noqa: E402
 import peers  # noqa: E402
 import registry  # noqa: E402
 import report  # noqa: E402
@@ -40,6 +41,7 @@ examples:
   ./dev bench lease                        another: 10,000 leases kept alive by one client
   ./dev bench watch                        another: watches
   ./dev bench lock                         another: locks that are taken, handed on and held
+  ./dev bench mirror                       another: mirrors
   ./dev bench registry                     another: picking, discovering, and registrations whose server dies
 
 A case of mode async has that many operations in flight on one connection, sync that many threads that wait, many is
@@ -253,6 +255,8 @@ def main(words):
         return watch.main(words[1:], Progress())
     if words[:1] == ["lock"]:
         return lock.main(words[1:], Progress())
+    if words[:1] == ["mirror"]:
+        return mirror.main(words[1:], Progress())
     if words[:1] == ["registry"]:
         return registry.main(words[1:], Progress())
     args = arguments(words)

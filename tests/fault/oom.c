@@ -407,6 +407,67 @@ static void watching_without_memory(void) {
   finish();
 }
 
+/* ---- mirrors ---- */
+
+/* Its last key changes. */
+static coord_code put_of_mirror(int64_t *revision) {
+  char key[] = {'o', 'o', 'm', '/', 'm', '/', 'a' + 29};
+  coord_op *put = coord_op_put(key, sizeof key, "w", 1);
+  coord_result *result = NULL;
+  if (put == NULL) return COORD_NO_MEMORY;
+  coord_code code = ended(coord_call(shared, put, CALL_MS, &result, &err));
+  *revision = coord_result_revision(result);
+  coord_result_free(result);
+  coord_op_free(put);
+  return code;
+}
+
+/* Opened, told of a change, read. */
+static coord_code mirror_three(void) {
+  bool starved = false;
+  int64_t told = 0;
+  coord_queue *queue = NULL;
+  coord_mirror *mirror = NULL;
+  coord_result *result = NULL;
+  coord_code code = ended(coord_queue_open(&queue, &err));
+  if (code != COORD_OK) return code;
+  code = ended(coord_mirror_open(shared, "oom/m/", 6, NULL, queue, 7, &mirror, &err));
+  if (code == COORD_OK) code = put_of_mirror(&told);
+  while (code == COORD_OK && coord_mirror_revision(mirror) < told) {
+    coord_event *event = next_event(queue, &starved);
+    if (event == NULL) code = COORD_TIMEOUT;
+    coord_event_free(event);
+  }
+  if (code == COORD_OK) code = coord_mirror_all(mirror, &result);
+  if (code == COORD_OK) {
+    coord_kv kv;
+    T_INT(coord_result_count(result), 30);
+    T_CODE(coord_result_kv(result, 29, &kv), COORD_OK);
+    T_INT(kv.mod_revision, told);
+  }
+  coord_result_free(result);
+  if (code == COORD_OK) code = coord_mirror_get(mirror, "oom/m/a", 7, &result);
+  if (code == COORD_OK) {
+    T_INT(coord_result_count(result), 1);
+    coord_result_free(result);
+  }
+  coord_mirror_free(mirror);
+  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  coord_queue_free(queue);
+  return code == COORD_OK && starved ? COORD_NO_MEMORY : code;
+}
+
+static void mirroring_without_memory(void) {
+  prepare();
+  for (char c = 'a'; c < 'a' + 30; c++) {
+    char key[] = "oom/m/?";
+    key[6] = c;
+    T_CODE(coord_put(shared, key, 7, "v", 1, NULL), COORD_OK);
+  }
+  T_TRUE(walk(mirror_three, false) > 20);
+  finish();
+}
+
 /* ---- locks and elections ---- */
 
 static coord_code call_on(coord_op *op) {
@@ -699,7 +760,7 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(opening_and_calling_with_tls_without_memory), T_CASE(put_and_get_without_memory),
        T_CASE(transaction_without_memory), T_CASE(submitting_without_memory),
        T_CASE(many_calls_without_memory), T_CASE(scan_without_memory),
-       T_CASE(watching_without_memory), T_CASE(endpoints_without_memory),
-       T_CASE(locking_without_memory), T_CASE(leading_without_memory),
-       T_CASE(working_without_memory), T_CASE(registering_without_memory),
-       T_CASE(users_without_memory))
+       T_CASE(watching_without_memory), T_CASE(mirroring_without_memory),
+       T_CASE(endpoints_without_memory), T_CASE(locking_without_memory),
+       T_CASE(leading_without_memory), T_CASE(working_without_memory),
+       T_CASE(registering_without_memory), T_CASE(users_without_memory))

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/auth.h"
 #include "support/watch.h"
 
 static coord_mirror *mirror_with(coord_client *client, const char *prefix, coord_queue *queue,
@@ -623,6 +625,80 @@ static void nobody_to_read_from(void) {
   coord_client_free(away);
 }
 
+/* ---- who may ---- */
+
+static void permission_that_is_missing(void) {
+  t_cluster *cluster = t_etcd_start(NULL);
+  t_auth_enable(cluster);
+  coord_client *client = t_auth_client(cluster, "ann", "annpw");
+  coord_queue *queue = t_queue();
+  coord_mirror *mirror = NULL;
+  coord_error *err = NULL;
+  T_ERROR(coord_mirror_open(client, "x/", 2, NULL, queue, 1, &mirror, &err), COORD_AUTH, err,
+          "permission denied");
+  t_silent(queue);
+  mirror = mirror_of(client, "t/", queue, 2);
+  t_stands(queue, 2, COORD_OK);
+  coord_options *options = t_options("mirror.wait", "false", NULL);
+  coord_mirror *refused = mirror_with(client, "x/", queue, 3, options);
+  t_closed(queue, 3, COORD_AUTH, "permission denied");
+  t_put(client, "t/a", "1");
+  T_STR(t_changes(queue, 2, 1, 2), "+a=1");
+  coord_mirror_free(refused);
+  coord_mirror_free(mirror);
+  coord_options_free(options);
+  coord_queue_free(queue);
+  coord_client_free(client);
+  t_etcd_stop(cluster);
+}
+
+/* ---- fork ---- */
+
+/* In the child: how many answers are wrong. */
+static int use_in_child(coord_client *client, coord_mirror *mirror, coord_result *all,
+                        coord_result *one) {
+  coord_result *result = NULL;
+  coord_mirror *other = NULL;
+  coord_kv kv;
+  int bad = coord_mirror_get(mirror, "t/", 2, &result) != COORD_FORKED;
+  bad += coord_mirror_all(mirror, &result) != COORD_FORKED;
+  bad += coord_mirror_open(client, "t/", 2, NULL, NULL, 0, &other, NULL) != COORD_FORKED;
+  bad += coord_mirror_revision(mirror) != 0 || coord_mirror_staleness_ms(mirror) != -1;
+  bad += coord_result_kv(all, 0, &kv) != COORD_OK || *(const char *)kv.value != '1';
+  coord_result_free(all);
+  coord_mirror_free(mirror);
+  coord_client_free(client);
+  bad += coord_result_kv(one, 0, &kv) != COORD_OK || *(const char *)kv.value != '1';
+  coord_result_free(one);
+  return bad;
+}
+
+static void child_of_a_fork(void) {
+  char prefix[t_key_size];
+  coord_client *client = t_client();
+  coord_result *all = NULL, *one = NULL;
+  t_put(client, t_key(prefix, ""), "1");
+  coord_mirror *mirror = mirror_of(client, prefix, NULL, 0);
+  T_CODE(coord_mirror_all(mirror, &all), COORD_OK);
+  T_CODE(coord_mirror_get(mirror, prefix, strlen(prefix), &one), COORD_OK);
+  fflush(NULL);
+  pid_t pid = fork();
+  T_FATAL(pid >= 0);
+  if (pid == 0) {
+    alarm(20);
+    _exit(use_in_child(client, mirror, all, one));
+  }
+  int status = 0;
+  T_TRUE(waitpid(pid, &status, 0) == pid);
+  T_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  await(mirror, t_put(client, prefix, "2"));
+  T_STR(value_at(mirror, prefix, ""), "2");
+  coord_result_free(all);
+  coord_result_free(one);
+  coord_mirror_free(mirror);
+  coord_client_free(client);
+}
+
 T_MAIN(T_CASE(content_is_there_and_follows), T_CASE(ranges_within),
        T_CASE(result_outlives_change_and_mirror), T_CASE(previous_values_are_told),
        T_CASE(bytes_of_any_kind_and_no_keys), T_CASE(many_keys_in_pages),
@@ -631,4 +707,4 @@ T_MAIN(T_CASE(content_is_there_and_follows), T_CASE(ranges_within),
        T_CASE(wrong_arguments), T_CASE(without_waiting), T_CASE(freed_while_it_loads),
        T_CASE(file_serves_while_etcd_is_away), T_CASE(file_and_then_etcd),
        T_CASE(file_that_is_damaged_or_foreign), T_CASE(file_of_another_cluster),
-       T_CASE(nobody_to_read_from))
+       T_CASE(nobody_to_read_from), T_CASE(permission_that_is_missing), T_CASE(child_of_a_fork))

@@ -11,10 +11,10 @@ extern "C" {
 /** Types of events. Unknown types may come from a newer library: ignore them. */
 enum {
   COORD_EVENT_RESULT = 0,   /* a submitted op has ended: coord_event_error or coord_event_result */
-  COORD_EVENT_CHANGES = 1,  /* of a watch: coord_event_count, coord_event_change,
+  COORD_EVENT_CHANGES = 1,  /* of a watch or a mirror: coord_event_count, coord_event_change,
                                coord_event_revision */
   COORD_EVENT_RESYNC = 2,   /* a watch stands, for the first time or again: coord_event_revision,
-                               coord_event_code */
+                               coord_event_code; of a mirror: see coord/mirror.h */
   COORD_EVENT_AT_RISK = 3,  /* of a lease: see coord/lease.h */
   COORD_EVENT_LOST = 4,     /* the same */
   COORD_EVENT_RESTORED = 5, /* the same */
@@ -83,8 +83,8 @@ COORD_API size_t coord_event_count(const coord_event *event);
  *
  * @param type  [out] COORD_CHANGE_PUT or COORD_CHANGE_DELETE; may be NULL
  * @param kv    [out] the key as it is since then; may be NULL
- * @param prev  [out] as it was before, with COORD_OP_PREV_KV; key is NULL when there was none, or it
- *              was compacted meanwhile; may be NULL
+ * @param prev  [out] as it was before, of a mirror, or with COORD_OP_PREV_KV; key is NULL when there
+ *              was none, or it was compacted meanwhile; may be NULL
  * @return COORD_OK, COORD_INVALID (no such change); kv and prev are borrowed from the event
  */
 COORD_API coord_code coord_event_change(const coord_event *event, size_t i, int32_t *type,

@@ -126,34 +126,34 @@ static bool is_read(coord__content *c, const coord__snapshot *s) {
   return atomic_load(&s->refs) > 0; /* after the slots: a reader counts before it leaves */
 }
 
-/* The pieces that only this version had are freed; the version before it takes over the others. */
-static void drop(coord__content *c, coord__snapshot *s) {
+/* The pieces that only this version had are to be freed; the version before it takes over the others. */
+static void drop(coord__content *c, coord__snapshot *s, coord__piece **freed) {
   coord__snapshot *before =
       s->link.prev != &c->versions ? COORD__CONTAINER(s->link.prev, coord__snapshot, link) : NULL;
-  coord__piece *freed = NULL;
   while (s->dead != NULL) {
     coord__piece *piece = s->dead;
     bool is_shared = before != NULL && before->version >= piece->birth;
-    coord__piece **to = is_shared ? &before->dead : &freed;
+    coord__piece **to = is_shared ? &before->dead : freed;
     s->dead = piece->next;
     piece->next = *to;
     *to = piece;
   }
   coord__list_remove(&s->link);
   coord__free(s);
-  coord__pieces_free(freed);
 }
 
 bool coord__content_sweep(coord__content *c) {
+  coord__piece *freed = NULL;
   pthread_mutex_lock(&c->lock);
   coord__snapshot *newest = atomic_load(&c->newest);
   for (coord__list *n = c->versions.next, *next; n != &c->versions; n = next) {
     coord__snapshot *s = COORD__CONTAINER(n, coord__snapshot, link);
     next = n->next;
-    if (s != newest && !is_read(c, s)) drop(c, s);
+    if (s != newest && !is_read(c, s)) drop(c, s, &freed);
   }
   bool more = c->versions.next != c->versions.prev;
   pthread_mutex_unlock(&c->lock);
+  coord__pieces_free(freed);
   return more;
 }
 

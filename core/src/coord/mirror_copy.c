@@ -86,6 +86,12 @@ typedef struct saver {
   coord_error *error;
 } saver;
 
+static void plan_save(coord__copy *copy, int64_t delay_ns) {
+  if (copy->file == NULL || copy->save.node.is_in) return;
+  copy->unsaved = true;
+  coord__timer_set(loop_of(copy), &copy->save, coord__clock_ns() + delay_ns);
+}
+
 static void begin_save(coord__copy *copy);
 
 static void run_saved(coord__job *job) {
@@ -98,7 +104,11 @@ static void run_saved(coord__job *job) {
   coord_error_free(s->error);
   coord__snapshot_release(s->snapshot);
   s->copy->saving = false;
-  if (s->copy->unsaved && coord__list_empty(&s->copy->members)) begin_save(s->copy);
+  if (s->code != COORD_OK && s->copy->replica.state != COORD__REPLICA_OVER) {
+    plan_save(s->copy, s->copy->file->interval_ns);
+  } else if (s->code == COORD_OK && s->copy->unsaved && !s->copy->save.node.is_in) {
+    begin_save(s->copy);
+  }
   coord__client_farewell_ended(c);
   coord__copy_release(s->copy);
   coord__free(s);
@@ -121,12 +131,6 @@ static bool start_thread(saver *s) {
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (ok) pthread_detach(thread);
   return ok;
-}
-
-static void plan_save(coord__copy *copy, int64_t delay_ns) {
-  if (copy->file == NULL || copy->save.node.is_in) return;
-  copy->unsaved = true;
-  coord__timer_set(loop_of(copy), &copy->save, coord__clock_ns() + delay_ns);
 }
 
 static void begin_save(coord__copy *copy) {
@@ -232,8 +236,8 @@ static void end_scan(coord__copy *copy) {
 
 static void list(coord__replica *r, bool anew) {
   coord__copy *copy = copy_of(r);
-  if (anew) {
-    end_scan(copy);
+  if (anew) end_scan(copy);
+  if (copy->scan == NULL) {
     coord_op *get = get_all(copy);
     if (get != NULL) coord__scan_open_inside(copy->client, get, 0, &copy->scan, NULL);
     coord__op_free(get);
@@ -445,6 +449,8 @@ static void end_part(coord__part *part) {
     coord__copy *copy = COORD__CONTAINER(all->open.next, coord__copy, link);
     coord__replica_end(&copy->replica, COORD_CLOSED, err);
     coord__list_remove(&copy->link);
+    coord__timer_stop(loop_of(copy), &copy->save);
+    if (copy->unsaved && !copy->saving) begin_save(copy);
   }
   coord_error_free(err);
   deliver(all);

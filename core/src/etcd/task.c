@@ -243,6 +243,8 @@ void coord__task_deliver(coord__idle *idle) {
     }
   }
   if (coord__list_empty(&c->completed)) {
+    /* What was told has completed others, which are delivered by now: nobody may hold the client. */
+    coord__idle_cancel(idle);
     coord__client_task_ended(c);
   } else {
     coord__loop_defer(c->loop, &c->deliver);

@@ -1,0 +1,196 @@
+"""Mirrors of libcoord: reading, memory, opening, and a change on its way to many. README.md says more."""
+import argparse
+import datetime
+import http.client
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+import peers
+import report
+import server
+
+CASES = {
+    "mirror.get": "one key of 100,000 of 1 KiB, from one thread, and from four at once",
+    "bytes_per_content_byte": "memory for 100,000 keys of 1 KiB, over the bytes of keys and values",
+    "mirror.open": "opening it, beside a plain paged read and Go's clientv3/mirror on the same etcd",
+    "mirror.fanout": "from before a put until the last of 100 mirrors of one client has told of it"}
+KEYS, SIZE, MIRRORS = 100000, 1024, 100
+PREFIX = "bench/mirror/"
+
+HELP = """\
+examples:
+  ./dev bench mirror                         all cases, 5 rounds, about a minute
+  ./dev bench mirror --quick                 2 short rounds
+  ./dev bench mirror --only mirror.get --json mirror.json
+
+exit status: 0 measured; 1 a target was missed and --check was given; 2 a bad argument; 3 something needed is missing
+or a case of ours was invalid."""
+
+
+def arguments(words):
+    parser = argparse.ArgumentParser(prog="./dev bench mirror", usage="./dev bench mirror [options]", epilog=HELP,
+                                     description="Mirrors of libcoord.",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/mirror.json)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each case, 1 to 99 (default 5, quick 2)")
+    parser.add_argument("--quick", action="store_true", help="2 short rounds: a first look, too noisy to judge by")
+    parser.add_argument("--only", action="append", metavar="CASE-GLOB", help="only these cases; may be repeated")
+    parser.add_argument("--peers", metavar="A", help="only this of go; none: ours alone")
+    parser.add_argument("--etcd", metavar="PATH", help="the etcd to run (default: $COORD_TEST_ETCD, or etcd on PATH)")
+    parser.add_argument("--list", action="store_true", help="list the cases and end")
+    parser.add_argument("--refresh", action="store_true", help="build the peers again, with their newest releases")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    args = parser.parse_args(words)
+    args.rounds = args.rounds if args.rounds is not None else 2 if args.quick else 5
+    if not 1 <= args.rounds <= 99:
+        parser.error("--rounds is %d; it must be 1 to 99" % args.rounds)
+    if args.peers not in (None, "go", "none"):
+        parser.error('--peers names "%s"; there is go, or none' % args.peers)
+    try:
+        args.names = report.matching(list(CASES), args.only)
+    except ValueError as error:
+        parser.error(str(error))
+    if args.json and not os.path.isdir(os.path.dirname(os.path.abspath(args.json))):
+        parser.error('"%s": there is no such directory' % args.json)
+    return args
+
+
+def watches_of(etcd):
+    """How many watches the server has."""
+    connection = http.client.HTTPConnection(etcd.endpoint, timeout=30)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    found = re.search(r"^etcd_debugging_mvcc_watcher_total (\S+)$", text, re.M)
+    return float(found[1]) if found else None
+
+
+def ours(coord, etcd, case, *words):
+    text, _ = peers.measured([coord.mirror, "--endpoint", etcd.endpoint, "--case", case, "--keys", str(KEYS), "--size",
+                              str(SIZE), *words])
+    return json.loads(text)
+
+
+def fanout(coord, etcd, ops):
+    """One run that waits, when it has printed its figures, until the watches were counted."""
+    before = watches_of(etcd)
+    process = subprocess.Popen([coord.mirror, "--endpoint", etcd.endpoint, "--case", "fanout", "--keys", "1", "--size", "1",
+                                "--ops", str(ops), "--mirrors", str(MIRRORS)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=peers.environment())
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise peers.Invalid(process.stderr.read().strip()[-300:] or "it ended without figures")
+        figures = json.loads(line)
+        after = watches_of(etcd)
+        if before is not None and after is not None:
+            figures["watches"] = after - before
+        process.stdin.close()
+        if process.wait(60) != 0:
+            raise peers.Invalid("it did not end well")
+    finally:
+        process.kill()
+        process.wait()
+    return figures
+
+
+def run_once(name, args, etcd, coord, go):
+    ops = 200000 if args.quick else 1000000
+    if name == "mirror.get":
+        figures = ours(coord, etcd, "get", "--ops", str(ops))
+        four = ours(coord, etcd, "get", "--ops", str(ops // 4), "--threads", "4")
+        figures.update({"per_s_of_4": four["per_s"], "p99_ns_of_4": four["p99_ns"]})
+        return figures
+    if name == "bytes_per_content_byte":
+        return ours(coord, etcd, "memory")
+    if name == "mirror.fanout":
+        return fanout(coord, etcd, 200 if args.quick else 1000)
+    figures = ours(coord, etcd, "open")
+    figures["rate_of_plain"] = figures["plain_s"] / figures["open_s"]
+    if go is not None:
+        text, _ = peers.measured([go.mirror, "--endpoint", etcd.endpoint, "--prefix", PREFIX, "--keys", str(KEYS)])
+        figures["go_s"] = json.loads(text)["open_s"]
+        figures["rate_of_go"] = figures["go_s"] / figures["open_s"]
+    return figures
+
+
+def measure(name, args, path, coord, go, say):
+    rounds, invalid = [], None
+    with server.Etcd(path, peers.PLACE, False) as etcd:
+        for number in range(args.rounds):
+            say("%s: round %d of %d" % (name, number + 1, args.rounds), False)
+            try:
+                rounds.append({field: float(value) for field, value in run_once(name, args, etcd, coord, go).items()})
+            except (peers.Invalid, server.ServerError, ValueError, KeyError) as error:
+                invalid = str(error)
+    entry = {"name": name}
+    if invalid is not None or not rounds:
+        entry["invalid"] = invalid or "no figures"
+    else:
+        entry.update({field: round(statistics.median(one[field] for one in rounds), 3) for field in rounds[0]})
+    entry["rounds"] = rounds
+    return entry
+
+
+def targets(entries):
+    """What is required, and whether it is so; None: this run has no figure for it."""
+    found = {entry["name"]: entry for entry in entries if "invalid" not in entry}
+
+    def goal(name, required, field, text, good):
+        value = found.get(name, {}).get(field)
+        return {"name": name, "required": required, "measured": text % value if value is not None else None,
+                "met": good(value) if value is not None else None}
+    return [goal("mirror.get", "p50 under 300 ns", "p50_ns", "%.0f ns", lambda v: v < 300),
+            goal("bytes_per_content_byte", "at most 1.6", "bytes_per_content_byte", "%.2f", lambda v: v <= 1.6),
+            goal("mirror.open", "0.9 of a plain paged read", "rate_of_plain", "%.2f", lambda v: v >= 0.9),
+            goal("mirror.fanout", "P99 under 5 ms", "p99_us", "%.0f us", lambda v: v < 5000),
+            goal("mirror.fanout", "one watch", "watches", "%.0f", lambda v: v == 1)]
+
+
+def main(words, progress):
+    args = arguments(words)
+    if args.list:
+        for name, what in CASES.items():
+            print("%-24s %s" % (name, what))
+        return 0
+    os.makedirs(peers.PLACE, exist_ok=True)
+    path = server.find(args.etcd)
+    wanted = [peers.Coord()] + ([peers.Go()] if args.peers != "none" and "mirror.open" in args.names else [])
+    ready, left_out = peers.prepare(wanted, args.refresh, progress)
+    coord = ready[0]
+    go = ready[1] if len(ready) > 1 else None
+    with server.Etcd(path, peers.PLACE, False) as etcd:
+        version = etcd.version()
+    began = datetime.datetime.now(datetime.timezone.utc)
+    entries = []
+    for name in args.names:
+        entries.append(measure(name, args, path, coord, go, progress.say))
+        progress.say("%-24s %s" % (name, "INVALID: " + entries[-1]["invalid"] if "invalid" in entries[-1] else ", ".join(
+            "%s %g" % item for item in entries[-1].items() if item[0] not in ("name", "rounds"))))
+    ended = datetime.datetime.now(datetime.timezone.utc)
+    goals = [goal for goal in targets(entries) if goal["name"] in args.names]
+    result = {"suite": "mirror", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
+              "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
+              "versions": {peer.name: peer.version for peer in ready}, "rounds": args.rounds, "left_out": left_out,
+              "cases": entries, "targets": goals}
+    json_path = args.json or os.path.join(peers.PLACE, "mirror.json")
+    report.save(result, json_path)
+    for goal in goals:
+        print("%-24s %-28s %-12s %s" % (goal["name"], goal["required"], goal["measured"] or "",
+                                        {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]))
+    for left in left_out:
+        print("left out: %s: %s" % (left["peer"], left["reason"]))
+    print("\nfigures: %s" % os.path.relpath(json_path))
+    if any("invalid" in entry for entry in entries):
+        return 3
+    return 1 if args.check and any(goal["met"] is False for goal in goals) else 0
+
+
+if __name__ == "__main__":
+    sys.exit("run ./dev bench mirror")
