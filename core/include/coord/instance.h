@@ -24,13 +24,19 @@ extern "C" {
  * instance is freed. @threads any, @since 0.1 for all.
  */
 
-/** Text of a field; never NULL but for NULL. A version that is not there is "". */
+/** Which instance it is. */
 COORD_API const char *coord_instance_id(const coord_instance *instance);
+/** The service. */
 COORD_API const char *coord_instance_name(const coord_instance *instance);
+/** Host name or IP address, without the port. */
 COORD_API const char *coord_instance_address(const coord_instance *instance);
+/** "up" and others; unknown ones may come. */
 COORD_API const char *coord_instance_status(const coord_instance *instance);
+/** "" when there is none. */
 COORD_API const char *coord_instance_version(const coord_instance *instance);
+/** 0 when there is none. */
 COORD_API int32_t coord_instance_port(const coord_instance *instance);
+/** How much of the work it takes beside others. */
 COORD_API int32_t coord_instance_weight(const coord_instance *instance);
 /** A value of its metadata; NULL when there is none of this key. */
 COORD_API const char *coord_instance_metadata(const coord_instance *instance, const char *key);
@@ -38,10 +44,11 @@ COORD_API const char *coord_instance_metadata(const coord_instance *instance, co
 COORD_API const char *coord_instance_json(const coord_instance *instance);
 
 /**
- * Work on it begins, or has ended: for COORD_PICK_LEAST_PENDING. It counts for all pickers of the registry
- * that it came from, and whatever version of it they hold.
+ * Work on it begins: for COORD_PICK_LEAST_PENDING. It counts for all pickers of the registry that it came
+ * from, and whatever version of it they hold.
  */
 COORD_API void coord_instance_begin(const coord_instance *instance);
+/** Work on it that was begun has ended. */
 COORD_API void coord_instance_done(const coord_instance *instance);
 /**
  * It has failed: pickers of its registry leave it out for so long, as long as there is another one. 0
