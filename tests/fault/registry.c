@@ -42,6 +42,29 @@ static void all_tell(coord_queue *queue, int count, int32_t type, int32_t also, 
   }
 }
 
+/* Until the last word of each is that it is back. A server that has just started may be so slow that some
+ * are lost once more. */
+static void all_return(coord_queue *queue, int count, int timeout_ms) {
+  bool there[MANY] = {false};
+  int64_t until = t_now_ms() + timeout_ms;
+  for (int n = 0; n < count;) {
+    int64_t left = until - t_now_ms();
+    coord_event *event = coord_queue_next(queue, left > 0 ? (int32_t)left : 0);
+    if (event == NULL) {
+      T_FAIL("%d of %d are back", n, count);
+      return;
+    }
+    uint64_t tag = coord_event_tag(event) % MANY;
+    int32_t type = coord_event_type(event);
+    if (type == COORD_EVENT_CLOSED) T_FAIL("%d is closed", (int)tag);
+    if (type == COORD_EVENT_RESTORED || type == COORD_EVENT_LOST) {
+      n += (type == COORD_EVENT_RESTORED) - there[tag];
+      there[tag] = type == COORD_EVENT_RESTORED;
+    }
+    coord_event_free(event);
+  }
+}
+
 /* Each is there once, under a lease that lives. */
 static void all_are_there(coord_client *client, coord_registry *registry, int count) {
   coord_result *result = t_call(client, coord_op_discover(registry, "web"));
@@ -65,7 +88,7 @@ static void free_all(coord_client *client, coord_registry *registry, int count) 
 }
 
 static void all_come_back_with_their_server(void) {
-  enum { TTL = 2 };
+  enum { TTL = 3 };
   t_cluster *etcd = t_etcd_start(NULL);
   coord_client *client =
       t_client_with("endpoints", t_etcd_endpoint(etcd, 0), "log.level", "off", NULL);
@@ -78,7 +101,7 @@ static void all_come_back_with_their_server(void) {
   usleep(300000);
   int64_t began = t_now_ms();
   t_etcd_restart(etcd, 0);
-  all_tell(queue, MANY, COORD_EVENT_RESTORED, COORD_EVENT_RESTORED, WAIT);
+  all_return(queue, MANY, WAIT);
   int took = (int)(t_now_ms() - began);
   if (took > (TTL + 5) * 1000 * T_SLOW) T_FAIL("it took %d ms", took);
   all_are_there(client, registry, MANY);
@@ -123,7 +146,7 @@ static void a_server_that_hung_is_no_conflict(void) {
   t_etcd_pause(etcd, 0);
   all_tell(queue, 20, COORD_EVENT_LOST, COORD_EVENT_RESTORED, WAIT);
   t_etcd_resume(etcd, 0);
-  all_tell(queue, 20, COORD_EVENT_RESTORED, COORD_EVENT_RESTORED, WAIT);
+  all_return(queue, 20, WAIT);
   all_are_there(client, registry, 20);
   free_all(client, registry, 20);
   coord_queue_free(queue);
