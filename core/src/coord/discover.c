@@ -33,7 +33,7 @@ static const coord_client *client_of(const void *self) {
 }
 
 /* Only what are instances stays. False: memory is out. */
-static bool sift(const coord_registry *r, coord_result *result) {
+static bool sift(coord_registry *r, coord_result *result) {
   coord__buf json = {0};
   size_t kept = 0;
   bool ok = coord__buf_append_str(&json, "[");
@@ -42,8 +42,9 @@ static bool sift(const coord_registry *r, coord_result *result) {
     coord_kv at = {.key = kv->key.data,
                    .key_len = kv->key.len,
                    .value = kv->value.data,
-                   .value_len = kv->value.len};
-    coord_instance *instance = coord__registry_read(r, &at, true);
+                   .value_len = kv->value.len,
+                   .mod_revision = kv->mod_revision};
+    coord_instance *instance = coord__registry_read_again(r, &at);
     if (instance == NULL) continue;
     ok = (kept == 0 || coord__buf_append_str(&json, ",")) &&
          coord__buf_append(&json, instance->json, instance->json_len);

@@ -107,6 +107,20 @@ static int by_hash(const void *a, const void *b) {
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* About as many as there are points, so that a search has a step or two left. */
+static bool make_starts(coord__lineup *l) {
+  l->shift = 31;
+  while (l->shift > 0 && (size_t)1 << (32 - l->shift) < l->point_count) l->shift--;
+  size_t count = (size_t)1 << (32 - l->shift), at = 0;
+  l->starts = coord__malloc(count * sizeof *l->starts);
+  if (l->starts == NULL) return false;
+  for (size_t i = 0; i < count; i++) {
+    while (at < l->point_count && l->points[at].hash < (uint64_t)i << l->shift) at++;
+    l->starts[i] = (uint32_t)at;
+  }
+  return true;
+}
+
 /* The points of an instance are the first ones of a row that depends on nothing but its id: a change of
  * weights, its own or those of others, adds or takes away some of them. */
 static bool make_points(coord__lineup *l) {
@@ -122,12 +136,12 @@ static bool make_points(coord__lineup *l) {
     uint64_t seed = coord__lineup_hash(l->all[i]->id, strlen(l->all[i]->id));
     if (n == 0 && weight > 0) n = 1;
     for (uint64_t k = 0; k < n; k++) {
-      l->points[l->point_count++] =
-          (coord__lineup_point){.hash = mix(seed + k * GOLDEN), .index = (uint32_t)i};
+      l->points[l->point_count++] = (coord__lineup_point){
+          .hash = (uint32_t)(mix(seed + k * GOLDEN) >> 32), .index = (uint32_t)i};
     }
   }
   qsort(l->points, l->point_count, sizeof *l->points, by_hash);
-  return true;
+  return make_starts(l);
 }
 
 void coord__lineup_free(coord__lineup *l) {
@@ -135,6 +149,7 @@ void coord__lineup_free(coord__lineup *l) {
   coord__free(l->all);
   coord__free(l->edges);
   coord__free(l->points);
+  coord__free(l->starts);
   coord__free(l);
 }
 
@@ -217,7 +232,9 @@ static int pending_of(const coord_instance *i) {
 
 static size_t least_pending(const coord__lineup *l, atomic_uint_fast64_t *turn) {
   if (l->count > FEW) {
-    size_t a = draw(l, turn, draw_random), b = draw(l, turn, draw_random);
+    uint64_t two = coord__random();
+    size_t a = walk(l, (size_t)share(two, l->count)),
+           b = walk(l, (size_t)share(two << 32, l->count));
     return pending_of(l->all[b]) < pending_of(l->all[a]) ? b : a;
   }
   size_t best = walk(l, (size_t)(take_turn(turn) % l->count));
@@ -229,15 +246,9 @@ static size_t least_pending(const coord__lineup *l, atomic_uint_fast64_t *turn) 
 }
 
 static size_t on_the_ring(const coord__lineup *l, uint64_t hash) {
-  size_t low = 0, high = l->point_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (l->points[middle].hash < hash) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
+  uint32_t upper = (uint32_t)(hash >> 32);
+  size_t low = l->starts[upper >> l->shift];
+  while (low < l->point_count && l->points[low].hash < upper) low++;
   if (low == l->point_count) low = 0;
   for (size_t n = 0, at = low; n < l->point_count; n++) {
     if (!is_out(l->all[l->points[at].index])) return l->points[at].index;

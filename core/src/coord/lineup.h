@@ -10,7 +10,7 @@
 #include "coord/picker.h"
 
 typedef struct coord__lineup_point {
-  uint64_t hash;
+  uint32_t hash; /* the upper half */
   uint32_t index;
 } coord__lineup_point;
 
@@ -23,6 +23,8 @@ typedef struct coord__lineup {
   uint64_t *edges;             /* WEIGHTED: sums of the weights so far */
   coord__lineup_point *points; /* CONSISTENT_HASH: a ring */
   size_t point_count;
+  uint32_t *starts; /* by the upper bits of a hash: the first point that is not before it */
+  int shift;
 } coord__lineup;
 
 /* Those that are up and in the subset, "key=value,..." of their metadata; NULL or "": all. The instances

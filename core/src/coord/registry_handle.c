@@ -5,12 +5,13 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "coord/lineup.h"
 #include "coord/registration_handle.h"
 #include "coord/view.h"
 
 /* Beyond ROLL on one lease there is another one, so that not too much hangs on each, and its end is no
  * revision without bounds. ASKING bounds what many registrations ask at once. */
-enum { ROLL = 1000, ASKING = 256 };
+enum { ROLL = 1000, ASKING = 256, READ = 1024 };
 
 /* ---- memory ---- */
 
@@ -22,6 +23,10 @@ coord_registry *coord__registry_retain(coord_registry *r) {
 void coord__registry_release(coord_registry *r) {
   if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) > 1) return;
   coord__view_free(r);
+  for (size_t i = 0; r->read != NULL && i < READ; i++) {
+    if (r->read[i] != NULL) coord__instance_release(r->read[i]);
+  }
+  coord__free(r->read);
   coord__options_free(r->options);
   coord__buf_free(&r->prefix);
   pthread_mutex_destroy(&r->mutex);
@@ -62,6 +67,28 @@ coord_instance *coord__registry_read(const coord_registry *r, const coord_kv *kv
   coord_error_free(err);
   coord__free(name);
   return i;
+}
+
+/* Whether an instance is what was read of this key. */
+static bool is_of(const coord_registry *r, const coord_instance *i, const coord_kv *kv) {
+  const char *rest = (const char *)kv->key + r->prefix.len;
+  size_t left = kv->key_len - r->prefix.len, name = strlen(i->name), id = strlen(i->id);
+  return i->mod == kv->mod_revision && left == name + 1 + id && memcmp(rest, i->name, name) == 0 &&
+         rest[name] == '/' && memcmp(rest + name + 1, i->id, id) == 0;
+}
+
+coord_instance *coord__registry_read_again(coord_registry *r, const coord_kv *kv) {
+  if (r->read == NULL) r->read = coord__calloc(READ, sizeof(coord_instance *));
+  if (r->read == NULL) return coord__registry_read(r, kv, true);
+  coord_instance **place = &r->read[coord__lineup_hash(kv->key, kv->key_len) % READ];
+  if (*place == NULL || !is_of(r, *place, kv)) {
+    coord_instance *i = coord__registry_read(r, kv, true);
+    if (i == NULL) return NULL;
+    i->mod = kv->mod_revision;
+    if (*place != NULL) coord__instance_release(*place);
+    *place = i;
+  }
+  return coord__instance_retain(*place);
 }
 
 /* ---- leases ---- */

@@ -40,6 +40,8 @@ struct coord_registry {
   coord__list turns; /* of registrations that wait to ask */
   size_t asking;
   coord__idle serve;
+  coord_instance *
+      *read; /* what discover has read lately, by the hashes of their keys; NULL: nothing */
   /* The view of the services; coord/view.h. */
   pthread_mutex_t mutex;
   _Atomic(coord_mirror *) mirror; /* NULL: not opened yet. By the mutex, but for reading it */
@@ -66,6 +68,9 @@ bool coord__registry_key(const coord_registry *r, const char *service, const cha
                          coord__buf *out);
 /* The instance of a key-value; NULL: it is none, which is logged if it is news, or memory is out. */
 coord_instance *coord__registry_read(const coord_registry *r, const coord_kv *kv, bool is_news);
+
+/* I/O thread: the same, of what was not changed since the last time that instance. */
+coord_instance *coord__registry_read_again(coord_registry *r, const coord_kv *kv);
 
 /* I/O thread, for registrations: */
 /* A lease to hang on, with this TTL; NULL: memory is out. */
