@@ -167,6 +167,7 @@ class Coord(Peer):
         self.player = self.compile("player", "-lnghttp2")
         self.lock = self.compile("lock")
         self.mirror = self.compile("mirror")
+        self.registry = self.compile("registry")
         self.version = os.path.basename(self.library).partition(".so.")[2]
 
     def compile(self, name, *libraries):

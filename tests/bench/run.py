@@ -17,6 +17,7 @@ import lease  # noqa: E402
 import lock  # noqa: E402
 import mirror  # noqa: E402
 import peers  # noqa: E402
+import registry  # noqa: E402
 import report  # noqa: E402
 import server  # noqa: E402
 import watch  # noqa: E402
@@ -41,6 +42,7 @@ examples:
   ./dev bench watch                        another: watches
   ./dev bench lock                         another: locks that are taken, handed on and held
   ./dev bench mirror                       another: mirrors
+  ./dev bench registry                     another: picking, discovering, and registrations whose server dies
 
 A case of mode async has that many operations in flight on one connection, sync that many threads that wait, many is
 coord_call_many with that many operations at a time (its latencies are those of a batch; the peers run as async).
@@ -255,6 +257,8 @@ def main(words):
         return lock.main(words[1:], Progress())
     if words[:1] == ["mirror"]:
         return mirror.main(words[1:], Progress())
+    if words[:1] == ["registry"]:
+        return registry.main(words[1:], Progress())
     args = arguments(words)
     if args.list:
         for name in cases.CASES:

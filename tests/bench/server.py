@@ -43,6 +43,7 @@ class Etcd:
         self.large_values = large_values
         self.doors = doors
         self.process = None
+        self.argv = self.environment = None
         self.directory = None
         self.endpoint = None
         self.endpoints = None  # as many as doors
@@ -83,8 +84,23 @@ class Etcd:
         if "--unsafe-no-fsync" in known:
             argv.append("--unsafe-no-fsync")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ETCD_")}
-        with open(os.path.join(self.directory, "log"), "wb") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        self.argv, self.environment = argv, environment
+        self._run()
+
+    def _run(self):
+        with open(os.path.join(self.directory, "log"), "ab") as log:
+            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.environment)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def again(self):
+        """After kill: the same server, with the same data and ports."""
+        self._run()
+        if not self._wait():
+            raise ServerError("%s did not start again; the end of its log:\n%s" % (self.path, self._log()))
 
     def _wait(self):
         deadline = time.monotonic() + START_SECONDS

@@ -603,6 +603,30 @@ static void working_without_memory(void) {
   finish();
 }
 
+static coord_code register_and_leave(void) {
+  char name[32], json[100];
+  coord_registry *registry = NULL;
+  coord_registration *reg = NULL;
+  name_of_walk(name);
+  snprintf(json, sizeof json, "{\"name\":\"oom\",\"address\":\"h\",\"id\":\"%s\"}", name);
+  coord_code code = ended(coord_registry_open(shared, NULL, &registry, &err));
+  if (code != COORD_OK) return code;
+  code = ended(coord_registry_register(registry, json, 10, NULL, 0, &reg, &err));
+  if (code == COORD_OK) code = call_on(coord_op_registered(reg));
+  if (code == COORD_OK) code = call_on(coord_op_update_instance(reg, "{\"weight\":2}"));
+  if (code == COORD_OK) code = call_on(coord_op_discover(registry, "oom"));
+  if (code == COORD_OK) code = call_on(coord_op_deregister(reg));
+  coord_registration_free(reg);
+  coord_registry_free(registry);
+  return code;
+}
+
+static void registering_without_memory(void) {
+  prepare();
+  T_TRUE(walk(register_and_leave, false) > 20);
+  finish();
+}
+
 /* One that waits: with whatever memory there is, it is told how that ends. */
 static coord_lock *in_the_way;
 
@@ -770,4 +794,5 @@ T_MAIN(T_CASE(leases_without_memory), T_CASE(keeping_a_lease_without_memory),
        T_CASE(watching_without_memory), T_CASE(mirroring_without_memory),
        T_CASE(configuring_without_memory), T_CASE(endpoints_without_memory),
        T_CASE(locking_without_memory), T_CASE(leading_without_memory),
-       T_CASE(working_without_memory), T_CASE(users_without_memory))
+       T_CASE(working_without_memory), T_CASE(registering_without_memory),
+       T_CASE(users_without_memory))

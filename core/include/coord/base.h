@@ -35,6 +35,12 @@ typedef struct coord_config coord_config;
 typedef struct coord_lock coord_lock;
 typedef struct coord_election coord_election;
 typedef struct coord_workqueue coord_workqueue;
+typedef struct coord_registry coord_registry;
+typedef struct coord_registration coord_registration;
+typedef struct coord_instance coord_instance;
+typedef struct coord_instances coord_instances;
+typedef struct coord_discovery coord_discovery;
+typedef struct coord_picker coord_picker;
 
 /**
  * etcd's KeyValue: the one public struct, frozen. Borrowed from the result or event it came from.

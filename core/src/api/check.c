@@ -1,5 +1,7 @@
 #include "api/check.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/queue.h"
 #include "etcd/client.h"
@@ -28,6 +30,13 @@ coord_code coord__check_queue(const coord_queue *q, coord_error **err) {
   if (!coord__queue_forked(q)) return COORD_OK;
   return coord__fail(err, COORD_FORKED,
                      "this process was forked after the queue was opened; open one in the child");
+}
+
+coord_code coord__check_service(const char *service, coord_error **err) {
+  coord_code code = coord__check_pointer(service, "service", err);
+  if (code != COORD_OK || (*service != '\0' && strchr(service, '/') == NULL)) return code;
+  return coord__fail(err, COORD_INVALID,
+                     "argument service is \"%.100s\"; expected a name without \"/\"", service);
 }
 
 coord_code coord__check_timeout(int32_t timeout_ms, coord_error **err) {

@@ -12,6 +12,8 @@ coord_code coord__check_client(const coord_client *c, coord_error **err);
 coord_code coord__check_open(const coord_client *c, coord_error **err);
 /* COORD_INVALID when it is NULL, COORD_FORKED. */
 coord_code coord__check_queue(const coord_queue *q, coord_error **err);
+/* A name of one: COORD_INVALID. */
+coord_code coord__check_service(const char *service, coord_error **err);
 coord_code coord__check_timeout(int32_t timeout_ms, coord_error **err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/event.h"
 #include "coord/changes.h"
+#include "coord/discovery_handle.h"
 #include "coord/result.h"
 
 int32_t coord_event_type(const coord_event *event) { return event != NULL ? event->type : -1; }
@@ -45,17 +46,28 @@ int64_t coord_event_revision(const coord_event *event) {
 }
 
 size_t coord_event_count(const coord_event *event) {
+  if (event != NULL && event->news != NULL) return event->news->difference->count;
   return event != NULL && event->changes != NULL ? event->changes->count : 0;
 }
 
 coord_code coord_event_change(const coord_event *event, size_t i, int32_t *type, coord_kv *kv,
                               coord_kv *prev) {
-  if (i >= coord_event_count(event)) return COORD_INVALID;
+  if (i >= coord_event_count(event) || event->news != NULL) return COORD_INVALID;
   const coord__changes *c = event->changes;
   if (type != NULL) *type = c->types[i];
   if (kv != NULL) *kv = c->kvs[i];
   if (prev != NULL) *prev = c->prevs != NULL ? c->prevs[i] : (coord_kv){0};
   return COORD_OK;
+}
+
+const coord_instances *coord_event_instances(const coord_event *event) {
+  return event != NULL && event->news != NULL ? event->news->now : NULL;
+}
+
+const coord_instance *coord_event_instance(const coord_event *event, size_t i, int32_t *change) {
+  if (event == NULL || event->news == NULL || i >= event->news->difference->count) return NULL;
+  if (change != NULL) *change = event->news->difference->of[i].change;
+  return event->news->difference->of[i].instance;
 }
 
 void coord_event_free(coord_event *event) {

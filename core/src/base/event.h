@@ -32,6 +32,7 @@ struct coord_event {
   const char *endpoint;
   int64_t revision;
   const struct coord__changes *changes; /* CHANGES: what it holds */
+  const struct coord__news *news; /* CHANGES of instances: the same; coord/discovery_handle.h */
   void (*destroy)(struct coord_event *event);
 };
 

@@ -1,0 +1,198 @@
+#include "coord/entry.h"
+
+#include "base/error.h"
+
+static void tell(coord__entry *e, coord__entry_news news, coord_code code, coord_error *err) {
+  e->wire->told(e, news, code, err);
+}
+
+static void over(coord__entry *e, coord_code code, coord_error *err) {
+  e->state = COORD__ENTRY_OVER;
+  e->is_up = false;
+  tell(e, COORD__ENTRY_IS_OVER, code, err);
+}
+
+/* The next step, when nothing is under way. Nothing may follow it: it can be over then. */
+static void advance(coord__entry *e) {
+  if (e->removing && !e->may_be_there) {
+    over(e, COORD_OK, NULL);
+  } else if (e->removing) {
+    e->state = COORD__ENTRY_REMOVING;
+    e->wire->ask(e);
+  } else if (e->lease == 0) {
+    e->state = COORD__ENTRY_JOINING;
+    e->wire->join(e);
+  } else if (!e->is_up || e->stored != e->wanted) {
+    e->state = COORD__ENTRY_WRITING;
+    e->wire->ask(e);
+  } else {
+    e->state = COORD__ENTRY_RESTS;
+  }
+}
+
+static void pause(coord__entry *e) {
+  e->state = COORD__ENTRY_PAUSING;
+  e->failures++;
+  e->wire->pause(e);
+}
+
+static void lose(coord__entry *e, coord_error *why) {
+  e->lease = 0;
+  if (e->is_up) {
+    e->is_up = false;
+    tell(e, COORD__ENTRY_IS_LOST, COORD_LOST, why);
+  } else {
+    coord_error_free(why);
+  }
+}
+
+static bool is_mine(const coord__entry *e, int64_t lease) {
+  for (unsigned i = 0; i < COORD__ENTRY_LEASES; i++) {
+    if (lease != 0 && e->leases[i] == lease) return true;
+  }
+  return false;
+}
+
+static void remember_lease(coord__entry *e) {
+  if (is_mine(e, e->lease)) return;
+  e->leases[e->lease_count++ % COORD__ENTRY_LEASES] = e->lease;
+}
+
+void coord__entry_init(coord__entry *e, const coord__entry_wire *wire, bool replace) {
+  *e = (coord__entry){.wire = wire, .replace = replace, .wanted = 1};
+}
+
+void coord__entry_start(coord__entry *e) { advance(e); }
+
+void coord__entry_change(coord__entry *e) {
+  e->wanted++;
+  if (e->state == COORD__ENTRY_RESTS) advance(e);
+}
+
+void coord__entry_remove(coord__entry *e) {
+  bool was_removing = e->removing;
+  e->removing = true;
+  if (was_removing || e->state == COORD__ENTRY_WRITING || e->state == COORD__ENTRY_OVER) return;
+  if (e->state == COORD__ENTRY_PAUSING) e->wire->hurry(e);
+  if (e->state == COORD__ENTRY_JOINING) e->wire->leave(e, false);
+  advance(e);
+}
+
+void coord__entry_end(coord__entry *e, coord_code code) {
+  if (e->state != COORD__ENTRY_OVER) over(e, code, NULL);
+}
+
+/* ---- the lease ---- */
+
+void coord__entry_joined(coord__entry *e, int64_t lease) {
+  e->lease = lease;
+  advance(e);
+}
+
+void coord__entry_not_joined(coord__entry *e, coord_code code, coord_error *err, bool again) {
+  if (again || e->was_up) {
+    coord_error_free(err);
+    pause(e);
+  } else {
+    over(e, code, err);
+  }
+}
+
+void coord__entry_lost(coord__entry *e, coord_error *why) {
+  lose(e, why);
+  if (e->state == COORD__ENTRY_RESTS) advance(e);
+}
+
+/* ---- the key ---- */
+
+bool coord__entry_begins(coord__entry *e) {
+  if (e->state == COORD__ENTRY_WRITING && (e->lease == 0 || e->removing)) {
+    advance(e);
+    return false;
+  }
+  if (e->state == COORD__ENTRY_WRITING) {
+    e->sent = e->wanted;
+    e->may_be_there = true;
+    remember_lease(e);
+  }
+  return true;
+}
+
+static void on_stored(coord__entry *e) {
+  bool was_up = e->was_up, is_up = e->is_up;
+  e->stored = e->sent;
+  if (e->lease != 0) {
+    e->was_up = e->is_up = true;
+    tell(e,
+         is_up    ? COORD__ENTRY_IS_STORED
+         : was_up ? COORD__ENTRY_IS_BACK
+                  : COORD__ENTRY_IS_THERE,
+         COORD_OK, NULL);
+  }
+  advance(e);
+}
+
+static void on_written(coord__entry *e, const coord__entry_answer *answer) {
+  coord_error *err = NULL;
+  bool mine = answer->done || (answer->present && is_mine(e, answer->lease));
+  e->mod = answer->done || answer->present ? answer->mod : 0;
+  if (answer->done || (mine && answer->same && answer->lease == e->lease)) {
+    on_stored(e);
+  } else if (mine || !answer->present || (e->replace && !e->was_up)) {
+    advance(e);
+  } else {
+    coord_code code =
+        coord__fail(&err, COORD_CONFLICT, "registration: another instance has this id (lease %llx)",
+                    (unsigned long long)answer->lease);
+    over(e, code, err);
+  }
+}
+
+static void on_removed(coord__entry *e, const coord__entry_answer *answer) {
+  if (answer->done || !answer->present || !is_mine(e, answer->lease)) {
+    over(e, COORD_OK, NULL);
+  } else {
+    e->mod = answer->mod;
+    advance(e);
+  }
+}
+
+void coord__entry_answered(coord__entry *e, const coord__entry_answer *answer) {
+  e->failures = 0;
+  if (e->state == COORD__ENTRY_WRITING) {
+    on_written(e, answer);
+  } else {
+    on_removed(e, answer);
+  }
+}
+
+void coord__entry_failed(coord__entry *e, coord_code code, coord_error *err, bool again) {
+  bool is_write = e->state == COORD__ENTRY_WRITING;
+  if (again) {
+    coord_error_free(err);
+    pause(e);
+  } else if (is_write && code == COORD_NOT_FOUND && e->lease != 0) { /* which nobody knew yet */
+    e->wire->leave(e, true);
+    lose(e, err);
+    if (e->failures > 0) {
+      pause(e);
+    } else {
+      e->failures++;
+      advance(e);
+    }
+  } else if (is_write && code == COORD_NOT_FOUND) {
+    coord_error_free(err);
+    advance(e);
+  } else if (is_write && e->was_up && e->stored != e->sent) {
+    if (e->wanted == e->sent) e->stored = e->wanted;
+    tell(e, COORD__ENTRY_IS_REFUSED, code, err);
+    advance(e);
+  } else if (is_write && e->was_up) {
+    coord_error_free(err);
+    pause(e);
+  } else {
+    over(e, code, err);
+  }
+}
+
+void coord__entry_resume(coord__entry *e) { advance(e); }
