@@ -163,7 +163,7 @@ static void on_ready(coord__member *m, coord_code code, coord_error *err) {
   if (code == COORD_OK) {
     coord__entry_joined(&reg->entry, coord__session_lease_id(m->session));
   } else {
-    coord__entry_not_joined(&reg->entry, code, err, coord__lookout_may_go_well(code, err, false));
+    coord__entry_not_joined(&reg->entry, code, err, coord__ask_may_go_well(code, err, false));
   }
 }
 
@@ -291,7 +291,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   } else if (code == COORD_OK) {
     coord__entry_answered(&reg->entry, &answer);
   } else {
-    coord__entry_failed(&reg->entry, code, err, coord__lookout_may_go_well(code, err, doubt));
+    coord__entry_failed(&reg->entry, code, err, coord__ask_may_go_well(code, err, doubt));
   }
 }
 
