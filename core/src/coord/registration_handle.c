@@ -210,13 +210,6 @@ static void wire_ask(coord__entry *e) {
   coord__registry_turn(reg->registry);
 }
 
-static bool add(coord_op *txn, coord_op *op, bool then) {
-  bool ok = txn != NULL && op != NULL &&
-            (then ? coord__op_then(txn, op) : coord__op_else(txn, op)) == COORD_OK;
-  coord__op_free(op);
-  return ok;
-}
-
 /* If the key is as it was, put or delete it, else show it. NULL: memory is out. */
 static coord_op *build(coord_registration *reg) {
   const coord__buf *key = &reg->key;
@@ -227,13 +220,10 @@ static coord_op *build(coord_registration *reg) {
     then = coord__op_put(key->data, key->len, reg->value.data, reg->value.len);
     if (then != NULL) coord__op_set(then, COORD_OP_LEASE, reg->entry.lease);
   }
-  bool ok = add(txn, then, true) && add(txn, coord__op_get(key->data, key->len), false) &&
-            coord__op_if_int(txn, key->data, key->len, COORD_COMPARE_MOD, COORD_EQUAL,
-                             reg->entry.mod) == COORD_OK &&
-            coord__op_set(txn, COORD_OP_IDEMPOTENT, 1) == COORD_OK;
-  if (ok) return txn;
-  coord__op_free(txn);
-  return NULL;
+  bool ok = coord__txn_then(txn, then);
+  ok = coord__txn_else(txn, coord__op_get(key->data, key->len)) && ok;
+  ok = coord__txn_if(txn, key, COORD_COMPARE_MOD, COORD_EQUAL, reg->entry.mod) && ok;
+  return coord__txn_finish(txn, ok);
 }
 
 static coord_code write_value(coord_registration *reg, coord_error **err) {
@@ -256,7 +246,7 @@ void coord__registration_ask(coord__list *turn) {
   }
   reg->asking = true;
   reg->registry->asking++;
-  coord__ask_start(&reg->ask, build(reg), 0);
+  coord__ask_start(&reg->ask, build(reg), coord__client_deadline_ns(reg->ask.client, 0));
 }
 
 static coord_code read_answer(const coord_registration *reg, const coord_result *r,
@@ -579,6 +569,7 @@ static coord_registration *new_registration(coord_registry *r, coord_queue *queu
   reg->registry = coord__registry_retain(r);
   reg->ask.client = r->client;
   reg->ask.done = on_answer;
+  reg->ask.repeatable = true;
   reg->member.ready = on_ready;
   reg->member.news = on_news;
   reg->timer.fire = on_timer;
