@@ -37,7 +37,8 @@ struct coord_result {
   Etcdserverpb__Permission **permissions;
   atomic_int slices;   /* of a whole: the slices that need it, and its owner */
   coord_result *whole; /* of a slice: what it is a slice of */
-  void (*destroy)(coord_result *result); /* of one that was not decoded: instead of freeing the arena */
+  void (*destroy)(
+      coord_result *result); /* of one that was not decoded: instead of freeing the arena */
 };
 
 /* Each decodes one whole response. COORD_OK, COORD_PROTOCOL (not such a response), COORD_NO_MEMORY.
