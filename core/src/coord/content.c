@@ -128,11 +128,11 @@ static bool is_read(coord__content *c, const coord__snapshot *s) {
 
 /* The pieces that only this version had are to be freed; the version before it takes over the others. */
 static void drop(coord__content *c, coord__snapshot *s, coord__piece **freed) {
-  coord__snapshot *before =
-      s->link.prev != &c->versions ? COORD__CONTAINER(s->link.prev, coord__snapshot, link) : NULL;
+  bool is_oldest = s->link.prev == &c->versions;
+  coord__snapshot *before = COORD__CONTAINER(s->link.prev, coord__snapshot, link);
   while (s->dead != NULL) {
     coord__piece *piece = s->dead;
-    bool is_shared = before != NULL && before->version >= piece->birth;
+    bool is_shared = !is_oldest && before->version >= piece->birth;
     coord__piece **to = is_shared ? &before->dead : freed;
     s->dead = piece->next;
     piece->next = *to;

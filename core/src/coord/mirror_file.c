@@ -149,11 +149,11 @@ coord_code coord__mirror_file_open(const char *path, const coord__buf *scope, in
   if (f == NULL) return coord__no_memory(err);
   f->interval_ns = interval_ns;
   f->path = coord__strdup(path);
-  coord_code code = COORD_OK;
   if (f->path == NULL || !coord__buf_append(&f->scope, scope->data, scope->len)) {
-    code = coord__no_memory(err);
+    coord__mirror_file_free(f);
+    return coord__no_memory(err);
   }
-  if (code == COORD_OK) code = check_folder(f, err);
+  coord_code code = check_folder(f, err);
   if (code == COORD_OK) code = read_file(f, err);
   if (code != COORD_OK) {
     coord__mirror_file_free(f);

@@ -87,7 +87,8 @@ int coord__compare_keys(const void *a, size_t a_len, const void *b, size_t b_len
 }
 
 static bytes rest(const void *key, size_t len, size_t skip) {
-  return len > skip ? (bytes){(const uint8_t *)key + skip, len - skip} : (bytes){NULL, 0};
+  return len > skip ? (bytes){(const uint8_t *)key + skip, len - skip}
+                    : (bytes){(const uint8_t *)"", 0};
 }
 
 static coord__item *first_item(const void *entry, unsigned level) {
