@@ -252,7 +252,7 @@ static void discover(void) {
       started++;
     }
     coord_event *event =
-        coord_queue_next(run.queue, free_count == 0 || started == run.ops ? 1000 : 0);
+        coord_queue_next(run.queue, free_count == 0 || started == run.ops ? 1000 : 1);
     if (event == NULL) continue;
     if (coord_event_type(event) != COORD_EVENT_RESULT || coord_event_code(event) != COORD_OK ||
         (long)coord_result_count(coord_event_result(event)) != run.instances) {

@@ -166,28 +166,32 @@ void coord__entry_answered(coord__entry *e, const coord__entry_answer *answer) {
   }
 }
 
-void coord__entry_failed(coord__entry *e, coord_code code, coord_error *err, bool again) {
-  bool is_write = e->state == COORD__ENTRY_WRITING;
-  if (again) {
-    coord_error_free(err);
-    pause(e);
-  } else if (is_write && code == COORD_NOT_FOUND && e->lease != 0) { /* which nobody knew yet */
-    e->wire->leave(e, true);
-    lose(e, err);
-    if (e->failures > 0) {
-      pause(e);
-    } else {
-      e->failures++;
-      advance(e);
-    }
-  } else if (is_write && code == COORD_NOT_FOUND) {
+/* The server does not know the lease that the key was to be written under. */
+static void on_lease_gone(coord__entry *e, coord_error *err) {
+  if (e->lease == 0) { /* which was known meanwhile */
     coord_error_free(err);
     advance(e);
-  } else if (is_write && e->was_up && e->stored != e->sent) {
+    return;
+  }
+  e->wire->leave(e, true);
+  lose(e, err);
+  if (e->failures > 0) {
+    pause(e);
+  } else {
+    e->failures++;
+    advance(e);
+  }
+}
+
+void coord__entry_failed(coord__entry *e, coord_code code, coord_error *err, bool again) {
+  bool is_write = e->state == COORD__ENTRY_WRITING;
+  if (!again && is_write && code == COORD_NOT_FOUND) {
+    on_lease_gone(e, err);
+  } else if (!again && is_write && e->was_up && e->stored != e->sent) {
     if (e->wanted == e->sent) e->stored = e->wanted;
     tell(e, COORD__ENTRY_IS_REFUSED, code, err);
     advance(e);
-  } else if (is_write && e->was_up) {
+  } else if (again || (is_write && e->was_up)) {
     coord_error_free(err);
     pause(e);
   } else {

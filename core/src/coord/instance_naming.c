@@ -27,7 +27,8 @@ static int split(const char *addr, const char **from, size_t *len) {
   *len = strlen(addr);
   if (colon == NULL || colon == addr || strncmp(addr, "unix:", 5) == 0) return 0;
   size_t digits = strspn(colon + 1, "0123456789");
-  long port = digits > 0 && digits < 6 && colon[1 + digits] == '\0' ? atol(colon + 1) : 0;
+  long port =
+      digits > 0 && digits < 6 && colon[1 + digits] == '\0' ? strtol(colon + 1, NULL, 10) : 0;
   size_t host = (size_t)(colon - addr);
   bool brackets = addr[0] == '[' && colon[-1] == ']' && host > 2;
   bool has_more = memchr(addr, ':', host) != NULL; /* an IPv6 address alone */
@@ -68,11 +69,9 @@ static bool spread(json_object *fields, json_object *metadata, json_object *from
       json_object_object_foreach(value, k, v) {
         if (is_plain_text(v)) ok = ok && coord__json_put(metadata, k, json_object_get(v));
       }
-    } else if (is_ours(key, value)) {
-      ok = coord__json_put(fields, key, json_object_get(value));
-    } else if (is_plain_text(value)) {
+    } else if (is_plain_text(value) && !is_ours(key, value)) {
       ok = coord__json_put(metadata, key, json_object_get(value));
-    } else if (value != NULL && !is_taken(key)) {
+    } else if (is_ours(key, value) || (value != NULL && !is_taken(key))) {
       ok = coord__json_put(fields, key, json_object_get(value));
     }
     if (!ok) return false;

@@ -2,6 +2,7 @@
 
 #include <json-c/json.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -148,8 +149,8 @@ static coord_code check_metadata(json_object *root, coord_error **err) {
   }
   json_object_object_foreach(metadata, key, value) {
     if (text_of(value) != NULL) continue;
-    char field[COORD__SHOWN], name[COORD__SHOWN + 16] = "metadata.";
-    strcat(name, coord__show(field, key, strlen(key)));
+    char field[COORD__SHOWN], name[COORD__SHOWN + 16];
+    snprintf(name, sizeof name, "metadata.%s", coord__show(field, key, strlen(key)));
     return wrong(name, value, "a string", err);
   }
   return COORD_OK;

@@ -145,7 +145,7 @@ static bool make_points(coord__lineup *l) {
 }
 
 void coord__lineup_free(coord__lineup *l) {
-  for (size_t i = 0; i < l->count; i++) coord__instance_release(l->all[i]);
+  for (size_t i = 0; l->all != NULL && i < l->count; i++) coord__instance_release(l->all[i]);
   coord__free(l->all);
   coord__free(l->edges);
   coord__free(l->points);
