@@ -1,14 +1,13 @@
 #include "coord/instance_object.h"
 
-#include <json-c/json.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/json.h"
 
-enum { DEEPEST = 32, LONGEST_NAME = 512 };
+enum { LONGEST_NAME = 512 };
 
 static const char *const statuses[] = {"up", "starting", "draining", "down"};
 
@@ -16,31 +15,15 @@ static const char *const statuses[] = {"up", "starting", "draining", "down"};
 
 coord_code coord__json_object(const char *what, const void *json, size_t len, json_object **out,
                               coord_error **err) {
-  const char *text = json;
-  size_t begin = 0;
-  while (begin < len && strchr(" \t\r\n", text[begin]) != NULL && text[begin] != '\0') begin++;
-  if (begin == len || text[begin] != '{' || len > INT_MAX) {
-    return coord__fail(err, COORD_INVALID, "%s: is no JSON object", what);
-  }
-  json_tokener *t = json_tokener_new_ex(DEEPEST);
-  if (t == NULL) return coord__no_memory(err);
-  json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-  json_object *root = json_tokener_parse_ex(t, json, (int)len);
-  enum json_tokener_error error = json_tokener_get_error(t);
-  size_t end = json_tokener_get_parse_end(t);
-  json_tokener_free(t);
-  coord_code code = COORD_OK;
-  if (error != json_tokener_success || end < len) {
-    code = coord__fail(
-        err, COORD_INVALID, "%s: is no JSON: %s at byte %zu", what,
-        error == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(error), end);
-  }
-  if (code != COORD_OK) {
-    json_object_put(root);
-    root = NULL;
-  }
-  *out = root;
-  return code;
+  char name[64];
+  snprintf(name, sizeof name, "%s:", what);
+  *out = NULL;
+  if (len == 0) return coord__fail(err, COORD_INVALID, "%s is no JSON object", name);
+  coord_code code = coord__json_parse(name, json, len, out, err);
+  if (code != COORD_OK || json_object_is_type(*out, json_type_object)) return code;
+  json_object_put(*out);
+  *out = NULL;
+  return coord__fail(err, COORD_INVALID, "%s is no JSON object", name);
 }
 
 bool coord__json_put(json_object *to, const char *name, json_object *value) {
