@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/lease.h"
 
@@ -355,6 +356,33 @@ static void change_is_current_when_it_was_accepted(void) {
   coord_client_free(client);
 }
 
+static void last_values_are_there_when_etcd_is_away(void) {
+  t_cluster *etcd = t_etcd_start(NULL);
+  char file[256];
+  snprintf(file, sizeof file, "/tmp/coord-test-config-%d", (int)getpid());
+  coord_client *client =
+      t_client_with("endpoints", t_etcd_endpoint(etcd, 0), "mirror.file", file, NULL);
+  put_raw(client, "", "a", "1");
+  put_raw(client, "app", "b", "2");
+  coord_config_free(open_config(client, "app", NULL));
+  T_CODE(coord_client_close(client, 5000, NULL), COORD_OK);
+  coord_client_free(client);
+  t_etcd_kill(etcd, 0);
+  client = t_client_with("endpoints", t_etcd_endpoint(etcd, 0), "mirror.file", file, "log.level",
+                         "off", "connect.lazy", "true", NULL);
+  coord_config *config = open_config(client, "app", NULL);
+  is(config, "a", "1");
+  is(config, "b", "2");
+  coord_config_free(config);
+  coord_client_free(client);
+  t_etcd_stop(etcd);
+  for (int i = 0; i < 2; i++) {
+    char path[512];
+    snprintf(path, sizeof path, "%s.%s", file, app_name(i == 0 ? "" : "app"));
+    T_INT(unlink(path), 0);
+  }
+}
+
 static void bad_arguments_are_named(void) {
   static const struct {
     const char *name;
@@ -402,4 +430,4 @@ T_MAIN(T_CASE(layers_come_together), T_CASE(value_is_set_when_its_version_is_as_
        T_CASE(past_values_are_read), T_CASE(history_ends_where_it_was_compacted),
        T_CASE(changes_come_as_a_set), T_CASE(untaken_changes_become_one),
        T_CASE(what_is_no_json_is_rejected), T_CASE(change_is_current_when_it_was_accepted),
-       T_CASE(bad_arguments_are_named))
+       T_CASE(last_values_are_there_when_etcd_is_away), T_CASE(bad_arguments_are_named))

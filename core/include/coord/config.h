@@ -22,7 +22,8 @@ extern "C" {
  *
  *   config.prefix   what all keys begin with, without the slash behind it
  *   config.manual   true: a change is current when it was accepted (coord_config_accept)
- *   mirror.wait     of coord/mirror.h; the other options of mirrors but mirror.file count too
+ *   mirror.wait     of coord/mirror.h, as are the other options of mirrors
+ *   mirror.file     each layer has a file of this name with a dot and the layer's name behind it
  *
  * The queue of the handle reports, with its tag:
  *
@@ -122,6 +123,7 @@ COORD_API coord_op *coord_op_config_list(const coord_config *config);
  * they are not compacted: coord_result_more tells that there were older ones.
  *
  * @param most  how many, 1 to 1000
+ * @since 0.1
  */
 COORD_API coord_op *coord_op_config_history(const coord_config *config, const char *key,
                                             int32_t most);

@@ -404,17 +404,49 @@ static void run_free(coord__job *job) {
   coord__client_release(c);
 }
 
+/* As `options`, but that each layer has a file of its own: mirror.file with a dot and its name. */
+static coord_code options_of(const layer *y, const coord_options *options, coord_options **out,
+                             coord_error **err) {
+  const char *file = coord__options_text(options, COORD__OPTION_MIRROR_FILE);
+  coord__buf path = {0};
+  *out = coord__options_copy(options);
+  if (*out == NULL) return coord__no_memory(err);
+  if (file[0] == '\0') return COORD_OK;
+  const uint8_t *name = y->name.data;
+  size_t len = y->name.len - 1;
+  for (size_t i = 0; i + 1 < y->name.len; i++) {
+    if (y->name.data[i] != '/') continue;
+    name = y->name.data + i + 1;
+    len = y->name.len - i - 2;
+  }
+  bool ok = coord__buf_append_str(&path, file) && coord__buf_append(&path, ".", 1) &&
+            coord__buf_append(&path, name, len) && coord__buf_append(&path, "", 1);
+  coord_code code = ok ? coord__options_set(*out, "mirror.file", (const char *)path.data, err)
+                       : coord__no_memory(err);
+  coord__buf_free(&path);
+  return code;
+}
+
+static coord_code open_layer(layer *y, const coord_options *options, coord_error **err) {
+  coord__mirror_sink sink = {.listener = &y->ear};
+  coord_options *own = NULL;
+  coord_code code = options_of(y, options, &own, err);
+  if (code == COORD_OK) {
+    y->ear = (coord__mirror_listener){.told = on_told, .released = on_released};
+    retain_self(y->config);
+    code = coord__mirror_open(y->config->client, y->name.data, y->name.len, own, &sink, &y->mirror,
+                              err);
+    if (code != COORD_OK) release(y->config);
+  }
+  coord__options_free(own);
+  return code;
+}
+
 static coord_code open_layers(coord_config *g, const coord_options *options, coord_error **err) {
   coord_code code = COORD_OK;
   for (size_t i = 0; i < g->count && code == COORD_OK; i++) {
-    layer *y = &g->layers[i];
-    coord__mirror_sink sink = {.listener = &y->ear};
-    y->config = g;
-    y->ear = (coord__mirror_listener){.told = on_told, .released = on_released};
-    retain_self(g);
-    code =
-        coord__mirror_open(g->client, y->name.data, y->name.len, options, &sink, &y->mirror, err);
-    if (code != COORD_OK) release(g);
+    g->layers[i].config = g;
+    code = open_layer(&g->layers[i], options, err);
   }
   return code;
 }
@@ -449,7 +481,7 @@ coord_code coord__config_open(coord_client *c, const char *application,
     return code;
   }
   coord__client_retain(c);
-  code = open_layers(g, options, err);
+  code = open_layers(g, o, err);
   if (code != COORD_OK) {
     coord__config_free(g);
     return code;
