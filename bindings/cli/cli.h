@@ -53,7 +53,7 @@ extern const struct flag global_flags[];
 extern const struct verb *const verbs[]; /* ends with NULL */
 
 extern const struct verb verb_get, verb_put, verb_del, verb_txn, verb_watch, verb_lease, verb_lock,
-    verb_elect, verb_export, verb_import, verb_compact, verb_status, verb_members, verb_auth,
-    verb_user, verb_role, verb_dev, verb_version;
+    verb_elect, verb_config, verb_env, verb_export, verb_import, verb_compact, verb_status,
+    verb_members, verb_auth, verb_user, verb_role, verb_dev, verb_version;
 
 #endif

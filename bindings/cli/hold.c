@@ -223,7 +223,7 @@ static void take_signals(struct run *run) {
 int hold_run(struct hold *hold, char *const *argv) {
   struct pollfd fds[2] = {{.fd = hold->signals, .events = POLLIN},
                           {.fd = coord_queue_fd(hold->queue), .events = POLLIN}};
-  struct run run = {.hold = hold, .child = process_start(hold->what, argv, &old_mask)};
+  struct run run = {.hold = hold, .child = process_start(hold->what, argv, NULL, &old_mask)};
   if (run.child < 0) {
     complain(hold->what, "IO", "cannot start a process: %s", strerror(errno));
     return CLI_OTHER;

@@ -57,8 +57,7 @@ static void locate(const char *text, size_t at, int *line, int *column) {
   }
 }
 
-static void tell(struct problem *problem, const char *text, size_t len, size_t at,
-                 const char *why) {
+void json_fault(struct problem *problem, const char *text, size_t len, size_t at, const char *why) {
   int line;
   int column;
   locate(text, at < len ? at : len, &line, &column);
@@ -72,12 +71,12 @@ static void tell(struct problem *problem, const char *text, size_t len, size_t a
 json_object *json_parse_object(const char *text, size_t len, struct problem *problem) {
   const char *bad = memchr(text, '\0', len);
   if (bad != NULL) {
-    tell(problem, text, len, (size_t)(bad - text), "a NUL byte");
+    json_fault(problem, text, len, (size_t)(bad - text), "a NUL byte");
     return NULL;
   }
   bad = half_pair(text, text + len);
   if (bad != NULL) {
-    tell(problem, text, len, (size_t)(bad - text), "half a surrogate pair");
+    json_fault(problem, text, len, (size_t)(bad - text), "half a surrogate pair");
     return NULL;
   }
   if (len > INT32_MAX) {
@@ -94,9 +93,10 @@ json_object *json_parse_object(const char *text, size_t len, struct problem *pro
   object = json_tokener_parse_ex(tokener, text, (int)len);
   enum json_tokener_error status = json_tokener_get_error(tokener);
   if (status == json_tokener_continue) {
-    tell(problem, text, len, len, "it ends too early");
+    json_fault(problem, text, len, len, "it ends too early");
   } else if (status != json_tokener_success) {
-    tell(problem, text, len, json_tokener_get_parse_end(tokener), json_tokener_error_desc(status));
+    json_fault(problem, text, len, json_tokener_get_parse_end(tokener),
+               json_tokener_error_desc(status));
   } else if (!json_object_is_type(object, json_type_object)) {
     problem_set(problem, "%s where an object {...} belongs", json_kind(object));
   }

@@ -14,6 +14,9 @@ struct problem {
 
 void problem_set(struct problem *problem, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* "not JSON at column 7: why"; with the line when there are several. */
+void json_fault(struct problem *problem, const char *text, size_t len, size_t at, const char *why);
+
 /* One JSON object from text; NULL with the problem told. Released with json_object_put. */
 json_object *json_parse_object(const char *text, size_t len, struct problem *problem);
 

@@ -11,7 +11,17 @@
 
 #include "bytes.h"
 
-pid_t process_start(const char *what, char *const *argv, const sigset_t *mask) {
+int process_become(const char *what, char *const *argv, char *const *env) {
+  char **own = environ;
+  if (env != NULL) environ = (char **)env;
+  execvp(argv[0], argv);
+  int why = errno;
+  environ = own;
+  dprintf(STDERR_FILENO, "coord: %s: cannot run %s: %s (COMMAND)\n", what, argv[0], strerror(why));
+  return why == ENOENT ? 127 : 126;
+}
+
+pid_t process_start(const char *what, char *const *argv, char *const *env, const sigset_t *mask) {
   pid_t parent = getpid();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   pid_t pid = fork();
@@ -20,10 +30,7 @@ pid_t process_start(const char *what, char *const *argv, const sigset_t *mask) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1); /* it died before the line above */
   sigprocmask(SIG_SETMASK, mask, NULL);
-  execvp(argv[0], argv);
-  int why = errno;
-  dprintf(STDERR_FILENO, "coord: %s: cannot run %s: %s (COMMAND)\n", what, argv[0], strerror(why));
-  _exit(why == ENOENT ? 127 : 126);
+  _exit(process_become(what, argv, env));
 }
 
 struct relation {

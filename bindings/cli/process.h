@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Starts argv with the signals of `mask`. It dies with this process, and what it leaves behind becomes
+/* Starts argv with the signals of `mask` and the environment `env` (NULL: this one). It dies with this process, and what it leaves behind becomes
  * a child of this process. -1 with errno set when there can be no more processes. */
-pid_t process_start(const char *what, char *const *argv, const sigset_t *mask);
+pid_t process_start(const char *what, char *const *argv, char *const *env, const sigset_t *mask);
+/* In the place of this process. Returns only when it cannot: the exit code, after saying why. */
+int process_become(const char *what, char *const *argv, char *const *env);
 
 /* Sends a signal to all descendants of this process. */
 void process_signal_all(int signal);

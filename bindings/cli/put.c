@@ -1,8 +1,4 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "args.h"
 #include "keep.h"
@@ -10,42 +6,15 @@
 #include "report.h"
 #include "request.h"
 #include "session.h"
-
-/* Far above what any server takes; below it the server's own limit decides. */
-#define MOST_VALUE_BYTES ((size_t)1 << 30)
-
-static int read_file(const char *path, struct bytes *out) {
-  bool from_stdin = strcmp(path, "-") == 0;
-  if (from_stdin && isatty(STDIN_FILENO) == 1) {
-    remark("Reading the value from the terminal; Ctrl-D ends it.");
-  }
-  int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return input_error("put", "cannot open %s: %s", path, strerror(errno));
-  int code = CLI_FINE;
-  if (!bytes_read_fd(fd, MOST_VALUE_BYTES, out)) {
-    code = input_error("put", "cannot read %s: %s", from_stdin ? "standard input" : path,
-                       strerror(errno));
-  }
-  if (!from_stdin) close(fd);
-  return code;
-}
+#include "value_in.h"
 
 static int read_value(const struct args *args, struct bytes *out) {
-  const char *file = args_text(args, "--file");
-  const char *word = args->count > 1 ? args->words[1] : NULL;
   bool ignore = args_has(args, "--ignore-value");
-  int given = (file != NULL) + (word != NULL) + ignore;
-  if (given > 1) {
+  if (args_has(args, "--file") + (args->count > 1) + ignore > 1) {
     return usage_error("put", "VALUE, --file and --ignore-value exclude each other");
   }
   if (ignore) return CLI_FINE;
-  if (file != NULL) return read_file(file, out);
-  /* A lone "-" behind "--" is a value like any other. */
-  if (word == NULL || (strcmp(word, "-") == 0 && (args->tail < 0 || args->tail > 1))) {
-    return read_file("-", out);
-  }
-  *out = bytes_copy(word, strlen(word));
-  return CLI_FINE;
+  return value_read(args, 1, out);
 }
 
 static void show(const coord_result *result, int64_t lease) {

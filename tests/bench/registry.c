@@ -1,4 +1,4 @@
-/* Picking, discovering and restoring through the public API. One line of JSON on stdout. */
+/* Picking, discovering, reading configuration and restoring through the public API. One line of JSON on stdout. */
 #include <coord.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -25,6 +25,7 @@ static struct {
   long ttl;
   coord_client *client;
   coord_registry *registry;
+  coord_config *config;
   coord_queue *queue;
   atomic_bool begin;
   atomic_bool stop;
@@ -218,11 +219,14 @@ static void picks(void) {
   free_all(registered);
 }
 
-/* ---- discovering, by asking the server ---- */
+/* ---- asking the server, so many times a second ---- */
 
-static void discover(void) {
-  coord_registration **registered = register_all();
-  coord_op *op = coord_op_discover(run.registry, "web");
+static coord_op *discover_op(void) { return coord_op_discover(run.registry, "web"); }
+
+static coord_op *config_op(void) { return coord_op_config_get(run.config, "value"); }
+
+static void ask(coord_op *(*make)(void), long answers) {
+  coord_op *op = make();
   coord_op *ops[WINDOW];
   int64_t *begun = calloc((size_t)run.ops, sizeof *begun);
   int64_t *samples = calloc((size_t)run.ops, sizeof *samples);
@@ -230,9 +234,8 @@ static void discover(void) {
   int free_ops[WINDOW];
   int *op_of = calloc((size_t)run.ops, sizeof *op_of);
   if (begun == NULL || samples == NULL || op_of == NULL || op == NULL) fail("no memory");
-  wait_for(COORD_EVENT_ACQUIRED, run.instances, WAIT_MS);
   for (int i = 0; i < WINDOW; i++) {
-    ops[i] = coord_op_discover(run.registry, "web");
+    ops[i] = make();
     free_ops[i] = i;
     if (ops[i] == NULL) fail("no memory");
   }
@@ -255,8 +258,8 @@ static void discover(void) {
         coord_queue_next(run.queue, free_count == 0 || started == run.ops ? 1000 : 1);
     if (event == NULL) continue;
     if (coord_event_type(event) != COORD_EVENT_RESULT || coord_event_code(event) != COORD_OK ||
-        (long)coord_result_count(coord_event_result(event)) != run.instances) {
-      fail("a discovery has failed");
+        (long)coord_result_count(coord_event_result(event)) != answers) {
+      fail("a question has failed");
     }
     long i = (long)coord_event_tag(event);
     samples[i] = now_ns() - begun[i];
@@ -273,7 +276,25 @@ static void discover(void) {
   free(begun);
   free(samples);
   free(op_of);
+}
+
+static void discover(void) {
+  coord_registration **registered = register_all();
+  wait_for(COORD_EVENT_ACQUIRED, run.instances, WAIT_MS);
+  ask(discover_op, run.instances);
   free_all(registered);
+}
+
+static void configure(void) {
+  coord_error *err = NULL;
+  if (coord_config_open(run.client, "bench", NULL, NULL, 0, &run.config, &err)) {
+    fail("%s", coord_error_message(err));
+  }
+  coord_op *set = coord_op_config_set(run.config, "value", "{\"answer\": 42}", -1);
+  if (coord_call(run.client, set, WAIT_MS, NULL, &err)) fail("%s", coord_error_message(err));
+  coord_op_free(set);
+  ask(config_op, 1);
+  coord_config_free(run.config);
 }
 
 /* ---- a server that dies ---- */
@@ -298,9 +319,8 @@ static void restore(void) {
 /* ---- the command line ---- */
 
 static const char usage[] =
-    "usage: registry --endpoint HOST:PORT --case pick|discover|restore [--policy NAME] [--threads "
-    "N]\n"
-    "                [--instances N] [--seconds S] [--ops N] [--rate N] [--ttl S]\n";
+    "usage: registry --endpoint HOST:PORT --case pick|discover|config|restore [--policy NAME]\n"
+    "                [--threads N] [--instances N] [--seconds S] [--ops N] [--rate N] [--ttl S]\n";
 
 static void read_arguments(int argc, char **argv) {
   static const struct option options[] = {
@@ -335,6 +355,8 @@ int main(int argc, char **argv) {
     picks();
   } else if (strcmp(run.which, "discover") == 0) {
     discover();
+  } else if (strcmp(run.which, "config") == 0) {
+    configure();
   } else if (strcmp(run.which, "restore") == 0) {
     restore();
   } else {

@@ -42,6 +42,7 @@ examples:
   ./dev bench watch                        another: watches
   ./dev bench lock                         another: locks that are taken, handed on and held
   ./dev bench mirror                       another: mirrors
+  ./dev bench config                       another: reading configuration over the wire
   ./dev bench registry                     another: picking, discovering, and registrations whose server dies
 
 A case of mode async has that many operations in flight on one connection, sync that many threads that wait, many is
@@ -257,6 +258,8 @@ def main(words):
         return lock.main(words[1:], Progress())
     if words[:1] == ["mirror"]:
         return mirror.main(words[1:], Progress())
+    if words[:1] == ["config"]:
+        return registry.main([*words[1:], "--only", "config.*"], Progress())
     if words[:1] == ["registry"]:
         return registry.main(words[1:], Progress())
     args = arguments(words)

@@ -617,6 +617,151 @@ case_elect_usage() {
     usage_fault lock.ttl.s elect a --ttl 0
 }
 
+# ---- config and env ----------------------------------------------------------------------------
+
+case_config_layers_come_together() {
+  expect 0 coord config set cf1 level '"environment"' && expect 0 coord config set cf1.app port 1 && silent &&
+    expect 0 coord config get cf1.app && prints $'level\n"environment"\nport\n1' &&
+    expect 0 coord config get cf1.app --json &&
+    json '[(e["key"], e["value"], e["version"] > 0) for e in os]' '[["level", "environment", false], ["port", 1, true]]' &&
+    expect 0 coord config get cf1.app level && prints '"environment"' &&
+    expect 1 coord config get cf1.app none && says 'no layer has "none"' &&
+    expect 0 coord config get cf1.app none --default '[1]' && prints '[1]' &&
+    expect 0 coord config get cf1.app port --default 2 --json && json 'o["value"]' 1 &&
+    expect 1 coord config get cf1x && expect 0 coord config list cf1.app && [[ $out == VERSION*' port  1' ]] &&
+    expect 0 coord --option config.manual=true config set a k 1 --prefix cf1/own && expect 0 coord get cf1/own/a/k && prints 1 &&
+    expect 0 coord config get a --prefix cf1/own && prints $'k\n1'
+}
+
+case_config_takes_json_alone() {
+  local text
+  for text in hello "'x'" NaN '[1,]' '{"a":' 01 1. '"\x"' '1 2' '{"a" 1}' -; do
+    expect 2 coord config set cf2 k -- "$text" && says "is not JSON at column" || return
+  done
+  expect 2 coord config set cf2 k hello && says "a string has quotes: '\"hello\"'" &&
+    expect 2 coord config get cf2 k --default red && says "'\"red\"'" &&
+    expect 2 coord config set cf2 k "" && says "is empty" || return
+  printf '{"a": 1,\n "b": nope}\n' >"$work/value"
+  expect 2 coord config set cf2 k --file "$work/value" && says "value is not JSON at line 2, column 7" &&
+    expect 2 coord config set cf2 k --file "$work/no such file" && says "no such file" || return
+  for text in null -5e+3 '"\u00e4\n"' '[[], {}, 0.5]' '{"a":{"b":[true,false,null]}}' '12345678901234567890.10'; do
+    expect 0 coord config set cf2 k -- "$text" && expect 0 coord config get cf2 k && prints "$text" || return
+  done
+  printf '\n {"a": [1,\n2], "b  c": "d  e"} \n' | coord config set cf2 k - >"$work/out" &&
+    expect 0 coord get config/cf2/k && prints $'{"a": [1,\n2], "b  c": "d  e"}' &&
+    expect 0 coord config list cf2 && [[ $out == *'  k  {"a":[1,2],"b  c":"d  e"}' ]] || fail "printed $out" || return
+  coord put config/cf2/bad '{x' && expect 0 coord config list cf2 --json && json 'o["text"]' '{x' &&
+    expect 1 coord config get cf2 bad && says 'config/cf2/bad" at revision' && says 'no JSON'
+}
+
+case_config_compares_versions() {
+  local first second
+  expect 0 coord config cas cf3 k 0 1 && first=$out && expect 75 coord config cas cf3 k 0 2 && says "(CONFLICT)" &&
+    expect 0 coord config cas cf3 k "$first" 2 --json && second=$(j 'o["version"]' <"$work/out") &&
+    expect 75 coord config cas cf3 k "$first" 3 && says "is at version $second; $first was expected" &&
+    expect 0 coord config history cf3 k && silent && prints "$(printf '%-12s%s\n' VERSION VALUE "$second" 2 "$first" 1)" &&
+    expect 0 coord config history cf3 k --most 1 --json && json 'len(os), o["value"], o["version"]' $'1\n2\n'"$second" &&
+    says "There were older ones" &&
+    expect 75 coord config delete cf3 k --if-version "$first" && expect 0 coord config delete cf3 k --if-version "$second" &&
+    expect 75 coord config delete cf3 k --if-version "$second" && says "is not there" &&
+    expect 1 coord config delete cf3 k && expect 1 coord config history cf3 k && expect 1 coord config list cf3
+}
+
+case_config_watch_tells_sets_of_changes() {
+  coord config set cf4.app a 1 >"$work/out"
+  coord config watch cf4.app --limit 3 --json >"$work/watched" 2>"$work/watch.err" &
+  local all=$! one
+  coord config watch cf4.app b --limit 1 >"$work/watched.b" 2>"$work/watch.b" &
+  one=$!
+  eventually grep -q Watching "$work/watch.err" && eventually grep -q Watching "$work/watch.b" || fail "$(cat "$work"/watch.*)" || return
+  coord put config/cf4.app/a '{' && eventually grep -q 'config/cf4.app/a" at revision.*no JSON.*(INVALID)' "$work/watch.err" ||
+    fail "$(cat "$work/watch.err")" || return
+  echo '{"then":[{"put":{"key":"config/cf4.app/a","value":"2"}},{"put":{"key":"config/cf4.app/b","value":"[3]"}}]}' | coord txn >"$work/out" &&
+    eventually grep -q '"b"' "$work/watched" && coord config set cf4 b 4 >"$work/out" && coord config delete cf4.app b &&
+    eventually grep -q '"value":4' "$work/watched" && coord config delete cf4.app a && wait "$all" && wait "$one" ||
+    fail "$(cat "$work"/watch*)" || return
+  [ "$(j '[[(c["type"], c["key"], c.get("value"), c.get("prev")) for c in e["changes"]] for e in os]' <"$work/watched")" = \
+    '[[["put", "a", 2, 1], ["put", "b", [3], null]], [["put", "b", 4, [3]]], [["delete", "a", null, 2]]]' ] ||
+    fail "it printed $(cat "$work/watched")" || return
+  [ "$(cat "$work/watched.b")" = $'REVISION '"$(j 'o["revision"]' <"$work/watched")"$'\nPUT\nb\n[3]' ] ||
+    fail "it printed $(cat "$work/watched.b")"
+}
+
+# edits CODE EDITOR KEY: what stays of the text is in $kept
+edits() {
+  unset VISUAL
+  EDITOR=$2 expect "$1" coord config edit cf5.app "$3" || return
+  kept=$(cat "$TMPDIR"/coord-config-*.json 2>/dev/null)
+  rm -f "$TMPDIR"/coord-config-*
+}
+
+case_config_edit() {
+  local kept
+  coord config set cf5 k '{"a": 10}' >"$work/out" && edits 0 'sed -i s/10/20/' k &&
+    expect 0 coord config list cf5.app && [[ $out == *'  k  {"a":20}' && -z $kept ]] || fail "printed $out, kept $kept" || return
+  edits 0 true k && says "It is as it was" && [ -z "$kept" ] && edits 0 'stat -c %a' k && prints 600 &&
+    VISUAL='sed -i s/20/30/' EDITOR=false expect 0 coord config edit cf5.app k && expect 0 coord config get cf5.app k && prints '{"a": 30}' &&
+    edits 0 'echo 1 >' new && expect 0 coord config get cf5.app new && prints 1 &&
+    edits 2 'sed -i s/30/x/' k && says "not JSON" && says "The text is in $TMPDIR/coord-config-" && [ "$kept" = '{"a": x}' ] &&
+    edits 5 'false' k && says '"false" ended with exit code 1' && [ -z "$kept" ] &&
+    edits 75 'coord config set cf5.app k 7; sed -i s/30/40/' k && says '(CONFLICT)' && says "Somebody else changed it" &&
+    [ "$kept" = '{"a": 40}' ] && expect 0 coord config get cf5.app k && prints 7 || fail "kept $kept" || return
+  coord put config/cf5.app/bad '{x' && edits 0 'echo null >' bad && expect 0 coord config get cf5.app bad && prints null
+}
+
+case_config_usage() {
+  usage_fault "one of get, set, cas" config && usage_fault "none of get" config put && usage_fault "too few" config set a &&
+    usage_fault "APP is empty" config get "" && usage_fault "KEY is empty" config set a "" 1 && usage_fault "one argument too many" config list a b &&
+    usage_fault "VERSION is that" config cas a k x 1 && usage_fault "exclude each other" config set a k 1 --file f &&
+    usage_fault "--most" config history a k --most 1001 && usage_fault "--most is not for config list" config list a --most 1 &&
+    usage_fault "--default needs a KEY" config get a --default 1 && usage_fault "--prefix is empty" config get a --prefix= &&
+    usage_fault "has a slash" config get a/b && usage_fault "empty part" config set a..b k 1 &&
+    expect 3 coord --endpoints $dead config get a && expect 3 coord --endpoints $dead env a -- true
+}
+
+case_env_runs_a_command() {
+  coord config set ev1 only '"the environment"' >"$work/out" && coord config set ev1.app http.port 8080 >"$work/out" &&
+    coord config set ev1.app on-Ä '{"a": [1, "b  c"]}' >"$work/out" && coord config set ev1.app text '"two\nlines \"\u00e4\""' >"$work/out" || return
+  OTHER=kept ONLY=replaced expect 7 coord env ev1.app -- sh -c 'echo "$ONLY|$HTTP_PORT|$ON___|$TEXT|$OTHER"; exit 7' && silent &&
+    prints $'the environment|8080|{"a":[1,"b  c"]}|two\nlines "ä"|kept' &&
+    expect 0 coord env ev1.app --prefix-var My_ -- sh -c 'echo "$My_HTTP_PORT,$HTTP_PORT"' && prints 8080, &&
+    expect 127 coord env ev1.app -- no-such-command-anywhere && says no-such-command-anywhere &&
+    expect 143 sh -c 'coord env ev1.app -- sh -c "kill -TERM \$\$"; exit $?' && expect 0 coord env ev1.none -- true &&
+    expect 9 coord env ev1.app --restart -- sh -c 'exit 9' && expect 127 coord env ev1.app --restart -- no-such-command-anywhere || return
+  coord config set ev1.app http-port 1 >"$work/out" && expect 2 coord env ev1.app -- true && says 'the keys "http-port" and "http.port" would both be the variable HTTP_PORT' ||
+    return
+  coord config delete ev1.app http-port && coord config set ev1.app nul '"a\u0000"' >"$work/out" &&
+    expect 2 coord env ev1.app -- true && says 'the value of "nul" has a NUL'
+}
+
+case_env_restarts_its_command() {
+  local pid
+  coord config set ev2 n 1 >"$work/out"
+  # shellcheck disable=SC2016
+  begin env ev2 --restart --grace 200ms -- bash -c 'echo "n=$N"; trap "" TERM; [ $N = 1 ] || trap "echo term; exit 5" TERM
+    trap "echo hup" HUP; while :; do sleep 0.02; done' && pid=$holder && coord config set ev2 n 2 >"$work/out" || return
+  eventually grep -q n=2 "$work/held" || fail "printed $(cat "$work/held"*)" || return
+  kill -HUP "$pid" && eventually grep -q hup "$work/held" || fail "HUP does not arrive" || return
+  coord config set ev2 N 2 >"$work/out" && eventually grep -q "both be the variable N" "$work/held.err" || fail "$(cat "$work/held.err")" || return
+  coord put config/ev2/n '{' && eventually grep -q "no JSON" "$work/held.err" || fail "$(cat "$work/held.err")" || return
+  coord config delete ev2 N && coord config set ev2 n ' 2 ' >"$work/out" && coord config set ev2 n 3 >"$work/out" &&
+    eventually grep -q n=3 "$work/held" && kill -TERM "$pid" && ends 5 || return
+  [ "$(tr '\n' ' ' <"$work/held")" = "n=1 n=2 hup term n=3 term " ] || fail "printed $(cat "$work/held")"
+}
+
+case_env_usage() {
+  usage_fault "APP is missing" env -- true && usage_fault "behind --: coord env a -- CMD" env a && usage_fault "behind --: coord env a -- b" env a b &&
+    usage_fault "no command behind" env a -- && usage_fault "--prefix-var" env a --prefix-var 1a -- true &&
+    usage_fault "--grace goes with --restart" env a --grace 1s -- true && usage_fault "APP is empty" env "" -- true
+}
+
+# The commands of the guide's section on configuration, as they are printed.
+case_config_of_the_guide() {
+  sed -n '/^## Configuration/,/^## /p' "${here%/bindings/*}/docs/GUIDE.md" | sed -n '/^```sh/,/^```/p' | sed '/^```/d' >"$work/commands"
+  [ -s "$work/commands" ] || fail "the guide has no commands for configuration" || return
+  EDITOR='sed -i s/8080/8081/' expect 0 bash -euo pipefail "$work/commands" && [[ $out == *"listens on 8081"* ]] || fail "printed $out"
+}
+
 # ---- status, members, compact, version ---------------------------------------------------------
 
 case_status_and_members() {
@@ -647,10 +792,10 @@ case_version() {
 case_help_of_every_verb() {
   local verb
   expect 0 coord --help && silent && [[ $out == *"Exit codes"* ]] || fail "printed $out" || return
-  for verb in get put del txn import export lease lock elect status members compact dev version; do
+  for verb in get put del txn import export lease lock elect config env status members compact dev version; do
     [[ $out == *" $verb "* ]] || fail "--help does not list $verb" || return
   done
-  for verb in get put del txn import export lease lock elect status members compact dev version; do
+  for verb in get put del txn import export lease lock elect config env status members compact dev version; do
     expect 0 coord "$verb" --help && silent && [[ $out == "usage: coord $verb"* ]] || fail "$verb: printed $out" || return
   done
   expect 2 coord && [[ $err == usage:* ]] || fail "said $err"
@@ -659,7 +804,7 @@ case_help_of_every_verb() {
 # The lines below "Examples" that begin with $, as they are printed, in a directory of their own, on an etcd of its own.
 case_examples_run_as_printed() {
   local verb
-  for verb in "" get put del txn import export lease lock elect status members compact version dev; do
+  for verb in "" get put del txn import export lease lock elect config env status members compact version dev; do
     # shellcheck disable=SC2086
     coord $verb --help | sed -n '/^Examples/,/^Flags of/p' | sed -n 's/^  \$ //p; s/^      //p' >"$work/example"
     [ -s "$work/example" ] || fail "$verb has no example" || return

@@ -483,8 +483,9 @@ coord_code coord__mirror_open(coord_client *c, const void *prefix, size_t prefix
   m->free_job.run = run_free;
   coord__client_retain(c);
   coord__client_use(c);
-  post(m, &m->open_job);
+  /* The listener may hear of it, and look at it, before this returns. */
   *out = m;
+  post(m, &m->open_job);
   return COORD_OK;
 }
 
