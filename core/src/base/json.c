@@ -18,11 +18,10 @@ static size_t find_license(const char *text, size_t len) {
   bool in_string = false;
   for (size_t i = 0; i < len; i++) {
     if (text[i] == '"') in_string = !in_string;
+    bool bare_point = text[i] == '.' && (i + 1 == len || text[i + 1] < '0' || text[i + 1] > '9');
     if (in_string) {
       if (text[i] == '\\') i++;
-    } else if (text[i] == '\'' || text[i] == 'N' || text[i] == 'I') {
-      return i;
-    } else if (text[i] == '.' && (i + 1 == len || text[i + 1] < '0' || text[i + 1] > '9')) {
+    } else if (bare_point || text[i] == '\'' || text[i] == 'N' || text[i] == 'I') {
       return i;
     }
   }

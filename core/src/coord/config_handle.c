@@ -83,7 +83,7 @@ static void replace(coord__config_view **view, coord__config_view *by) {
 
 /* Lock held. NULL: memory is out. */
 static coord__config_view *look(coord_config *g) {
-  coord__snapshot *snapshots[COORD__CONFIG_LAYERS];
+  coord__snapshot *snapshots[COORD__CONFIG_LAYERS] = {0};
   coord__config_source layers[COORD__CONFIG_LAYERS];
   int64_t revision = 0;
   for (size_t i = 0; i < g->count; i++) {
