@@ -38,7 +38,9 @@ static int compare_items(const coord__item *a, size_t a_skip, const coord__item 
 }
 
 static const coord__item *any_item(const coord__config_value *v) {
-  return v->item != NULL ? v->item : v->bad;
+  const coord__item *item = v->item;
+  for (int i = 0; item == NULL; i++) item = v->bad[i];
+  return item;
 }
 
 static int compare_values(const coord__config_value *a, const coord__config_value *b) {
@@ -73,7 +75,9 @@ static bool add(coord__config_view *v, const coord__config_value *value) {
     v->room = room;
   }
   if (value->item != NULL) coord__item_retain(value->item);
-  if (value->bad != NULL) coord__item_retain(value->bad);
+  for (int i = 0; i < COORD__CONFIG_LAYERS; i++) {
+    if (value->bad[i] != NULL) coord__item_retain(value->bad[i]);
+  }
   v->values[v->count++] = *value;
   return true;
 }
@@ -92,10 +96,11 @@ static const coord__config_value *value_before(merge *m, const coord__item *item
 }
 
 /* COORD_OK, COORD_INVALID, COORD_NO_MEMORY. */
-static coord_code judge(merge *m, const coord__item *item, const coord__config_value *before) {
+static coord_code judge(merge *m, const coord__item *item, size_t layer,
+                        const coord__config_value *before) {
   coord_error *err = NULL;
   if (before != NULL && before->item == item) return COORD_OK;
-  if (before != NULL && before->bad == item) return COORD_INVALID;
+  if (before != NULL && before->bad[layer] == item) return COORD_INVALID;
   coord_code code =
       coord__json_parse("its value", item->kv.value.data, item->kv.value.len, NULL, &err);
   if (code == COORD_INVALID) m->rejected(m->arg, item, coord_error_message(err));
@@ -110,24 +115,25 @@ static bool merge_one(merge *m, const source *least) {
   for (size_t i = 0; i < m->count && value.item == NULL; i++) {
     source *s = &m->sources[i];
     if (s->item == NULL || compare_items(s->item, s->skip, least->item, least->skip) != 0) continue;
-    coord_code code = judge(m, s->item, before);
+    coord_code code = judge(m, s->item, i, before);
     if (code == COORD_NO_MEMORY) return false;
-    value.skip = s->skip;
     if (code == COORD_OK) {
       value.item = s->item;
+      value.skip = s->skip;
       value.layer = (int)i;
       break;
     }
-    if (value.bad == NULL) {
-      value.bad = s->item;
-      value.bad_layer = (int)i;
-    }
+    value.bad[i] = s->item;
     if (before != NULL && before->item != NULL && before->layer == (int)i) {
       value.item = before->item;
+      value.skip = s->skip;
       value.layer = before->layer;
     }
   }
-  if (value.item == NULL) value.skip = m->sources[value.bad_layer].skip;
+  /* That of the first bad one, which names the key. */
+  for (size_t i = m->count; value.item == NULL && i-- > 0;) {
+    if (value.bad[i] != NULL) value.skip = m->sources[i].skip;
+  }
   return add(m->view, &value);
 }
 
@@ -187,7 +193,9 @@ void coord__config_view_release(coord__config_view *v) {
   if (v == NULL || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) > 1) return;
   for (size_t i = 0; i < v->count; i++) {
     if (v->values[i].item != NULL) coord__item_release(v->values[i].item);
-    if (v->values[i].bad != NULL) coord__item_release(v->values[i].bad);
+    for (int j = 0; j < COORD__CONFIG_LAYERS; j++) {
+      if (v->values[i].bad[j] != NULL) coord__item_release(v->values[i].bad[j]);
+    }
   }
   coord__free(v->values);
   coord__free(v);

@@ -17,10 +17,9 @@ enum { COORD__CONFIG_LAYERS = 8 };
 
 typedef struct coord__config_value {
   coord__item *item; /* NULL: none is good */
-  coord__item *bad;  /* of the topmost layer that has a bad one; NULL: none is bad */
   size_t skip;       /* so many bytes of the item's key are that of the layer */
   int layer;         /* of item: 0 is the topmost */
-  int bad_layer;
+  coord__item *bad[COORD__CONFIG_LAYERS]; /* by layer; NULL: not bad, or not looked at */
 } coord__config_value;
 
 typedef struct coord__config_view {
