@@ -37,14 +37,8 @@ static int compare_items(const coord__item *a, size_t a_skip, const coord__item 
   return coord__compare_keys(a_key, a_len, b_key, b_len);
 }
 
-static const coord__item *any_item(const coord__config_value *v) {
-  const coord__item *item = v->item;
-  for (int i = 0; item == NULL; i++) item = v->bad[i];
-  return item;
-}
-
 static int compare_values(const coord__config_value *a, const coord__config_value *b) {
-  return compare_items(any_item(a), a->skip, any_item(b), b->skip);
+  return compare_items(a->named_by, a->skip, b->named_by, b->skip);
 }
 
 /* One that can be asked for by name. */
@@ -87,7 +81,7 @@ static const coord__config_value *value_before(merge *m, const coord__item *item
   if (m->before == NULL) return NULL;
   while (m->before_at < m->before->count) {
     const coord__config_value *v = &m->before->values[m->before_at];
-    int order = compare_items(any_item(v), v->skip, item, skip);
+    int order = compare_items(v->named_by, v->skip, item, skip);
     if (order == 0) return v;
     if (order > 0) return NULL;
     m->before_at++;
@@ -111,28 +105,22 @@ static coord_code judge(merge *m, const coord__item *item, size_t layer,
 /* The value of the least key that is next. False: memory is out. */
 static bool merge_one(merge *m, const source *least) {
   const coord__config_value *before = value_before(m, least->item, least->skip);
-  coord__config_value value = {.skip = least->skip, .layer = -1};
+  coord__config_value value = {.layer = -1};
   for (size_t i = 0; i < m->count && value.item == NULL; i++) {
-    source *s = &m->sources[i];
+    const source *s = &m->sources[i];
     if (s->item == NULL || compare_items(s->item, s->skip, least->item, least->skip) != 0) continue;
     coord_code code = judge(m, s->item, i, before);
     if (code == COORD_NO_MEMORY) return false;
-    if (code == COORD_OK) {
-      value.item = s->item;
-      value.skip = s->skip;
+    bool lasts = before != NULL && before->item != NULL && before->layer == (int)i;
+    if (code != COORD_OK) value.bad[i] = s->item;
+    if (code == COORD_OK || lasts) {
+      value.item = code == COORD_OK ? s->item : before->item;
       value.layer = (int)i;
-      break;
     }
-    value.bad[i] = s->item;
-    if (before != NULL && before->item != NULL && before->layer == (int)i) {
-      value.item = before->item;
+    if (value.named_by == NULL || value.item != NULL) {
+      value.named_by = value.item != NULL ? value.item : s->item;
       value.skip = s->skip;
-      value.layer = before->layer;
     }
-  }
-  /* That of the first bad one, which names the key. */
-  for (size_t i = m->count; value.item == NULL && i-- > 0;) {
-    if (value.bad[i] != NULL) value.skip = m->sources[i].skip;
   }
   return add(m->view, &value);
 }
@@ -208,7 +196,7 @@ const coord__config_value *coord__config_view_find(const coord__config_view *v, 
   while (from < to) {
     size_t middle = from + (to - from) / 2, is_len;
     const coord__config_value *value = &v->values[middle];
-    const uint8_t *is = key_of(any_item(value), value->skip, &is_len);
+    const uint8_t *is = key_of(value->named_by, value->skip, &is_len);
     int order = coord__compare_keys(is, is_len, key, len);
     if (order == 0) return value->item != NULL ? value : NULL;
     if (order < 0) from = middle + 1;

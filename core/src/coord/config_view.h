@@ -16,9 +16,10 @@
 enum { COORD__CONFIG_LAYERS = 8 };
 
 typedef struct coord__config_value {
-  coord__item *item; /* NULL: none is good */
-  size_t skip;       /* so many bytes of the item's key are that of the layer */
-  int layer;         /* of item: 0 is the topmost */
+  const coord__item *named_by;            /* one of those below, whose key counts */
+  size_t skip;                            /* so many bytes of that key are its layer's */
+  coord__item *item;                      /* NULL: none is good */
+  int layer;                              /* of item: 0 is the topmost */
   coord__item *bad[COORD__CONFIG_LAYERS]; /* by layer; NULL: not bad, or not looked at */
 } coord__config_value;
 
