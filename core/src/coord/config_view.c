@@ -103,12 +103,12 @@ static coord_code judge(merge *m, const coord__item *item, size_t layer,
 }
 
 /* The value of the least key that is next. False: memory is out. */
-static bool merge_one(merge *m, const source *least) {
-  const coord__config_value *before = value_before(m, least->item, least->skip);
+static bool merge_one(merge *m, const coord__item *key, size_t skip) {
+  const coord__config_value *before = value_before(m, key, skip);
   coord__config_value value = {.layer = -1};
   for (size_t i = 0; i < m->count && value.item == NULL; i++) {
     const source *s = &m->sources[i];
-    if (s->item == NULL || compare_items(s->item, s->skip, least->item, least->skip) != 0) continue;
+    if (s->item == NULL || compare_items(s->item, s->skip, key, skip) != 0) continue;
     coord_code code = judge(m, s->item, i, before);
     if (code == COORD_NO_MEMORY) return false;
     bool lasts = before != NULL && before->item != NULL && before->layer == (int)i;
@@ -146,7 +146,7 @@ static bool run(merge *m, const coord__config_source *layers) {
     if (least == NULL) return true;
     const coord__item *key = least->item;
     size_t skip = least->skip;
-    if (!merge_one(m, least)) return false;
+    if (!merge_one(m, key, skip)) return false;
     advance(m, layers, key, skip);
   }
 }
