@@ -3,8 +3,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "coord/event.h"
 #include "coord/ask.h"
+#include "coord/event.h"
 #include "coord/result.h"
 #include "etcd/result.h"
 
