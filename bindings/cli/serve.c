@@ -74,13 +74,11 @@ static void stop(struct life *life, int signal) {
 static void take_signals(struct life *life) {
   bool from_terminal = false, left = false;
   for (int signal; (signal = hold_next_signal(&life->service->hold, &from_terminal)) != 0;) {
-    if (signal == SIGCHLD) continue;
-    if (life->child == 0) {
-      stop(life, signal);
-    } else if (signal == SIGHUP) {
-      if (!from_terminal) kill(life->child, signal);
-    } else if (
-        !from_terminal) { /* one of a terminal has reached CMD, which decides what it means */
+    /* One that the terminal sent has reached CMD as well, which decides what it means. */
+    if (signal == SIGCHLD || (life->child > 0 && from_terminal)) continue;
+    if (life->child > 0 && signal == SIGHUP) {
+      kill(life->child, signal);
+    } else {
       stop(life, signal);
     }
   }
