@@ -122,6 +122,7 @@ COORD_API coord_op *coord_op_config_list(const coord_config *config);
  * they are not compacted: coord_result_more tells that there were older ones.
  *
  * @param most  how many, 1 to 1000
+ * @since 0.1
  */
 COORD_API coord_op *coord_op_config_history(const coord_config *config, const char *key,
                                             int32_t most);
