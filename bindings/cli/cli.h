@@ -55,5 +55,6 @@ extern const struct verb *const verbs[]; /* ends with NULL */
 extern const struct verb verb_get, verb_put, verb_del, verb_txn, verb_watch, verb_lease, verb_lock,
     verb_elect, verb_config, verb_env, verb_export, verb_import, verb_compact, verb_status,
     verb_members, verb_auth, verb_user, verb_role, verb_dev, verb_version;
+extern const struct verb verb_register, verb_discover, verb_services;
 
 #endif

@@ -47,9 +47,10 @@ void help_program(FILE *to) {
       "  4  etcd refused: permission, size, quota, a compacted revision, a lease unknown to it\n"
       "  5  anything else: output cannot be written, no memory, a bug\n"
       "  Errors go to standard error as \"coord: what: message (CODE)\".\n"
-      "  \"coord dev\", \"lock\", \"elect\" and \"env\" end with the exit code of their CMD; lock, "
-      "elect\n"
-      "  and config have 75 and 76 besides, which their help explains.\n");
+      "  \"coord dev\", \"lock\", \"elect\", \"register\" and \"env\" end with the exit code of "
+      "their "
+      "CMD;\n"
+      "  lock, elect, register and config have 75 and 76 besides, which their help explains.\n");
   heading(to, "Examples");
   fprintf(to,
           "  $ coord dev -- sh -c 'coord put hello world && coord get hello'\n"

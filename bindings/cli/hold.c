@@ -76,8 +76,7 @@ int64_t hold_margin_ms(const coord_options *options) {
   return parse_number(text, 1, 9000000000, &ttl_s) ? ttl_s * 1000 / 6 : 0;
 }
 
-/* The next signal, 0 when there is none. */
-static int next_signal(const struct hold *hold, bool *from_terminal) {
+int hold_next_signal(const struct hold *hold, bool *from_terminal) {
   struct signalfd_siginfo info;
   if (read(hold->signals, &info, sizeof info) != sizeof info) return 0;
   if (from_terminal != NULL) *from_terminal = info.ssi_code == SI_KERNEL;
@@ -88,7 +87,7 @@ static int next_signal(const struct hold *hold, bool *from_terminal) {
 static int next_stop(const struct hold *hold) {
   int signal;
   do {
-    signal = next_signal(hold, NULL);
+    signal = hold_next_signal(hold, NULL);
   } while (signal == SIGCHLD);
   return signal;
 }
@@ -117,7 +116,7 @@ static int wait_result(struct hold *hold, uint64_t call_id, coord_result **out) 
       return code;
     }
     int n = poll(fds, 2, timeout);
-    if (n == 0) remark("Waiting for its turn.");
+    if (n == 0) remark("%s", hold->waits != NULL ? hold->waits : "Waiting for its turn.");
     if (n == 0) timeout = -1;
     if (signal == 0 && (signal = next_stop(hold)) != 0) {
       coord_cancel(hold->session.client, call_id);
@@ -212,7 +211,7 @@ static int pause_ms(const struct run *run) {
 
 static void take_signals(struct run *run) {
   bool from_terminal = false;
-  for (int signal; (signal = next_signal(run->hold, &from_terminal)) != 0;) {
+  for (int signal; (signal = hold_next_signal(run->hold, &from_terminal)) != 0;) {
     if (signal == SIGCHLD) continue;
     /* One that the terminal sent has reached CMD as well, which decides what it means. */
     if (!from_terminal && !run->ended) kill(run->child, signal);
@@ -220,14 +219,17 @@ static void take_signals(struct run *run) {
   if (process_take_ends(run->child, &run->status, &run->left)) run->ended = true;
 }
 
+pid_t hold_start(const struct hold *hold, char *const *argv) {
+  pid_t child = process_start(hold->what, argv, NULL, &old_mask);
+  if (child < 0) complain(hold->what, "IO", "cannot start a process: %s", strerror(errno));
+  return child;
+}
+
 int hold_run(struct hold *hold, char *const *argv) {
   struct pollfd fds[2] = {{.fd = hold->signals, .events = POLLIN},
                           {.fd = coord_queue_fd(hold->queue), .events = POLLIN}};
-  struct run run = {.hold = hold, .child = process_start(hold->what, argv, NULL, &old_mask)};
-  if (run.child < 0) {
-    complain(hold->what, "IO", "cannot start a process: %s", strerror(errno));
-    return CLI_OTHER;
-  }
+  struct run run = {.hold = hold, .child = hold_start(hold, argv)};
+  if (run.child < 0) return CLI_OTHER;
   while (!run.ended || (run.doomed && run.left)) {
     check(&run);
     poll(fds, 2, pause_ms(&run));
@@ -237,12 +239,12 @@ int hold_run(struct hold *hold, char *const *argv) {
 }
 
 /* Only what was made to be closed: in the background standard input is often nothing at all. */
-static bool stdin_can_end(void) {
+bool hold_input_can_end(void) {
   struct stat info;
   return fstat(STDIN_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
 }
 
-static bool stdin_ended(void) {
+bool hold_input_ended(void) {
   char unused[256];
   return read(STDIN_FILENO, unused, sizeof unused) == 0;
 }
@@ -250,11 +252,11 @@ static bool stdin_ended(void) {
 int hold_stay(struct hold *hold) {
   struct pollfd fds[3] = {{.fd = hold->signals, .events = POLLIN},
                           {.fd = coord_queue_fd(hold->queue), .events = POLLIN},
-                          {.fd = stdin_can_end() ? STDIN_FILENO : -1, .events = POLLIN}};
+                          {.fd = hold_input_can_end() ? STDIN_FILENO : -1, .events = POLLIN}};
   while (!take_events(hold)) {
     if (poll(fds, 3, -1) < 0 && errno != EINTR) break;
     if (fds[0].revents != 0 && next_stop(hold) != 0) return CLI_FINE;
-    if (fds[2].revents != 0 && stdin_ended()) return CLI_FINE;
+    if (fds[2].revents != 0 && hold_input_ended()) return CLI_FINE;
   }
   return CLI_LOST;
 }

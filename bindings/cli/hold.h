@@ -2,6 +2,8 @@
 #ifndef CLI_HOLD_H
 #define CLI_HOLD_H
 
+#include <sys/types.h>
+
 #include "session.h"
 
 /* Exit codes of their own, which a command hardly has. */
@@ -12,7 +14,8 @@ enum { CLI_HELD_BY_OTHER = 75, CLI_LOST = 76 };
   "program), or with 75 when it was not got, 76 when it was lost; 2 to 5 as with every verb."
 
 struct hold {
-  const char *what; /* the verb */
+  const char *what;  /* the verb */
+  const char *waits; /* a remark while it is not got for long; NULL: that it waits for its turn */
   struct session session;
   coord_queue *queue; /* of the events and results of all this */
   int64_t margin_ms;  /* before the end of its lease CMD is told to end */
@@ -42,6 +45,16 @@ int hold_give_back(struct hold *hold, coord_op *op, int code);
 int hold_run(struct hold *hold, char *const *argv);
 /* Until a signal comes or a pipe on standard input ends (CLI_FINE), or it is lost. */
 int hold_stay(struct hold *hold);
+
+/* A part of these, for those who hold in another way. */
+/* Starts the command with the signals that this process had before; -1 after printing what is wrong. */
+pid_t hold_start(const struct hold *hold, char *const *argv);
+/* The next signal that has come, 0 when there is none. From a terminal: a command has got it too. */
+int hold_next_signal(const struct hold *hold, bool *from_terminal);
+/* Whether standard input can end, as a pipe does. */
+bool hold_input_can_end(void);
+/* Once there is something to read there. */
+bool hold_input_ended(void);
 
 /* The token and the key by which it is held. */
 void hold_show(const coord_kv *kv);

@@ -57,10 +57,10 @@ const struct flag global_flags[] = {
     {0}};
 
 const struct verb *const verbs[] = {
-    &verb_get,     &verb_put,     &verb_del,     &verb_txn,  &verb_watch,  &verb_lease,
-    &verb_lock,    &verb_elect,   &verb_config,  &verb_env,  &verb_import, &verb_export,
-    &verb_compact, &verb_status,  &verb_members, &verb_auth, &verb_user,   &verb_role,
-    &verb_dev,     &verb_version, NULL};
+    &verb_get,      &verb_put,    &verb_del,    &verb_txn,     &verb_watch,    &verb_lease,
+    &verb_lock,     &verb_elect,  &verb_config, &verb_env,     &verb_register, &verb_discover,
+    &verb_services, &verb_import, &verb_export, &verb_compact, &verb_status,   &verb_members,
+    &verb_auth,     &verb_user,   &verb_role,   &verb_dev,     &verb_version,  NULL};
 
 static bool wants_colour(const struct args *args, bool terminal) {
   const char *no_color = getenv("NO_COLOR");

@@ -326,6 +326,8 @@ static void consumer_that_is_slow_is_told_the_difference(void) {
   coord_queue *queue = t_queue();
   coord_mirror *mirror = mirror_of(client, t_key(prefix, ""), queue, 1);
   t_stands(queue, 1, COORD_OK);
+  /* A watch that does not stand yet would get all of it at once. */
+  for (int i = 0; i < 1000 && coord_mirror_staleness_ms(mirror) != 0; i++) usleep(10000);
   int64_t last = 0;
   for (int i = 0; i < 200; i++) {
     char name[16], value[16];

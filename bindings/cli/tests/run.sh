@@ -762,6 +762,110 @@ case_config_of_the_guide() {
   EDITOR='sed -i s/8080/8081/' expect 0 bash -euo pipefail "$work/commands" && [[ $out == *"listens on 8081"* ]] || fail "printed $out"
 }
 
+# ---- register, discover, services --------------------------------------------------------------
+
+# A prefix for each case, of what `coord register` and its like see.
+reg() { coord "$1" --option "registry.prefix=$prefix" "${@:2}"; }
+instances() { reg discover web --json --quiet | j "$1"; }
+seen_as() { [ "$(instances '[(e["id"], e["status"]) for e in os]')" = "$1" ]; }
+
+case_register_runs_a_command() {
+  local prefix=rg/run
+  # shellcheck disable=SC2016
+  expect 7 reg register web --address 10.0.0.7 --port 80 --id a --meta zone=eu --meta e= --weight 3 --program 1.2 -- sh -c '
+    echo "$COORD_INSTANCE_NAME $COORD_INSTANCE_ID $COORD_INSTANCE_ADDRESS $COORD_INSTANCE_PORT"
+    coord get rg/run/ --prefix; exit 7' && silent &&
+    prints $'web a 10.0.0.7 80\nrg/run/web/a\n{"name":"web","address":"10.0.0.7","id":"a","version":"1.2","port":80,"weight":3,"metadata":{"zone":"eu","e":""},"status":"up"}' &&
+    expect 1 coord get rg/run/ --prefix && expect 1 reg discover web && says "has no instance" &&
+    expect 1 reg services && says "no service" && expect 1 reg services --quiet && silent &&
+    expect 127 reg register web --address h -- no-such-command-anywhere && says no-such-command-anywhere &&
+    expect 143 reg register web --address h -- sh -c 'kill -TERM $$' &&
+    expect 3 reg register --endpoints $dead web --address h -- true &&
+    expect 0 reg register web --address ::1 --port 80 --format etcd-naming -- coord get rg/run/web/ --prefix &&
+    prints $'rg/run/web/[::1]:80\n{"Op":0,"Addr":"[::1]:80","Metadata":null}'
+}
+
+case_register_drains_before_it_ends() {
+  local prefix=rg/drain begin
+  begin register --option registry.prefix=$prefix web --address h --port 1 --drain 300ms -- bash -c 'trap "exit 9" TERM
+    echo runs; while :; do sleep 0.02; done' || return
+  begin=$EPOCHREALTIME
+  kill -TERM "$holder" && eventually seen_as '[["h:1", "draining"]]' || fail "it is $(instances os)" || return
+  expect 1 reg discover web --first && says "is up" && ends 9 && expect 1 coord get rg/drain/ --prefix || return
+  awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a < 0.3 }' || fail "it did not wait" || return
+  begin register --option registry.prefix=$prefix web --address h --drain 60s -- bash -c 'trap "exit 9" TERM
+    echo runs; while :; do sleep 0.02; done' || return
+  kill -TERM "$holder" && eventually seen_as '[["h", "draining"]]' && kill -TERM "$holder" && ends 9 || return
+  begin register --option registry.prefix=$prefix web --address h -- bash -c 'trap "exit 9" HUP
+    echo runs; while :; do sleep 0.02; done' && kill -HUP "$holder" && ends 9
+}
+
+case_register_stays_until_its_input_ends() {
+  local prefix=rg/stay
+  rm -f "$work/fifo" && mkfifo "$work/fifo"
+  : >"$work/held"
+  coord register --option registry.prefix=$prefix web --address h --port 1 --drain none <"$work/fifo" >"$work/held" 2>"$work/held.err" &
+  holder=$!
+  exec 7>"$work/fifo"
+  eventually has_line "$work/held" && [ "$(cat "$work/held")" = web/h:1 ] || fail "$(cat "$work/held"*)" || return
+  expect 75 reg register web --address h --port 1 -- true && says "another instance has this id" &&
+    expect 0 reg register web --address h --port 1 --replace -- coord discover web --first --option registry.prefix=$prefix && prints h:1 || return
+  exec 7>&-
+  ends 0 && expect 1 reg discover web
+}
+
+case_register_comes_back_unless_another_has_its_id() {
+  local prefix=rg/other lease
+  begin register --option registry.prefix=$prefix web --address h --ttl 2 -- sh -c 'echo runs; exec sleep 600' || return
+  lease=$(coord get rg/other/web/h --json | j 'o["lease"]')
+  coord lease revoke "$lease" --quiet && eventually grep -q 'registered, as before' "$work/held.err" &&
+    expect 0 coord get rg/other/web/h --json && json 'o["lease"] != "'"$lease"'"' true || fail "it said $(cat "$work/held.err")" || return
+  lease=$(j 'o["lease"]' <"$work/out")
+  coord put rg/other/web/h '{"address":"x"}' --quiet && coord lease revoke "$lease" --quiet && ends 76 &&
+    grep -q '(CONFLICT)' "$work/held.err" || fail "it said $(cat "$work/held.err")" || return
+  expect 0 reg discover web --first && prints x
+}
+
+case_discover_prints_and_follows() {
+  local prefix=rg/see
+  begin register --option registry.prefix=$prefix web --address 10.0.0.7 --port 80 --meta zone=eu --json --drain none || return
+  local first=$holder
+  [ "$(j 'o["id"]' <"$work/held")" = 10.0.0.7:80 ] || fail "printed $(cat "$work/held")" || return
+  coord put rg/see/web/none 'no instance' --quiet && coord put rg/see/db/a '{"address":"d","status":"down"}' --quiet &&
+    expect 0 reg discover web && [[ $out =~ ^ENDPOINT.*$'\n'10.0.0.7:80\ +up\ +1\ +10.0.0.7:80\ +zone=eu$ ]] || fail "printed $out" || return
+  silent && expect 0 reg discover web --first && prints 10.0.0.7:80 && expect 0 reg discover web --json &&
+    json 'len(os), o["metadata"]["zone"], o["port"]' $'1\neu\n80' && expect 0 reg discover web --first --json && json 'o["id"]' 10.0.0.7:80 &&
+    expect 0 reg services && [[ $out =~ ^INSTANCES.*\ 0\ \ db$'\n'.*1\ +1\ \ web$ ]] || fail "printed $out" || return
+  expect 0 reg services --json && json '[(e["name"], e["instances"], e["up"]) for e in os]' '[["db", 1, 0], ["web", 1, 1]]' || return
+  reg discover web --watch >"$work/seen" 2>&1 &
+  local watcher=$!
+  reg discover web --watch --json >"$work/seen.json" 2>&1 &
+  local other=$!
+  eventually grep -q ^UP "$work/seen" && eventually has_line "$work/seen.json" || fail "it printed $(cat "$work/seen"*)" || return
+  coord put rg/see/web/b '{"address":"b"}' --quiet && eventually grep -q '^UP *b' "$work/seen" &&
+    coord put rg/see/web/b '{"address":"b","status":"down"}' --quiet && eventually grep -q '^CHANGED *b *down' "$work/seen" &&
+    coord del rg/see/web/b --quiet >/dev/null && eventually grep -q '^DOWN *b' "$work/seen" &&
+    eventually grep -q '"change":"down"' "$work/seen.json" || fail "it printed $(cat "$work/seen"*)" || return
+  kill $watcher $other
+  wait $watcher $other
+  [ "$(j '[([c["change"] for c in e["changes"]], len(e["instances"]), e["guarded"]) for e in os if e["revision"]]' <"$work/seen.json")" = \
+    '[[["up"], 1, false], [["up"], 2, false], [["changed"], 2, false], [["down"], 1, false]]' ] || fail "it printed $(cat "$work/seen.json")" || return
+  kill -TERM "$first" && holder=$first && ends 0
+}
+
+case_register_discover_services_usage() {
+  usage_fault "NAME is missing" register && usage_fault "--address is missing" register web &&
+    usage_fault "behind --" register web true --address h && usage_fault "no command behind" register web --address h -- &&
+    usage_fault "--address is empty" register web --address= && usage_fault "--id is empty" register web --address h --id= &&
+    usage_fault "KEY=VALUE" register web --address h --meta zone && usage_fault "--port takes a number from 0 to 65535" register web --address h --port x &&
+    usage_fault "--weight takes" register web --address h --weight -1 && usage_fault "--ttl takes" register web --address h --ttl 0 &&
+    usage_fault "--drain takes" register web --address h --drain soon && usage_fault registry.format register web --address h --format xml &&
+    expect 2 coord register a/b --address h -- true && says 'field "name"' &&
+    usage_fault "too few" discover && usage_fault "too many" discover a b && usage_fault 'without "/"' discover a/b &&
+    usage_fault "exclude each other" discover web --watch --first && usage_fault registry.format discover web --format xml &&
+    usage_fault "too many" services a && usage_fault registry.format services --format xml
+}
+
 # ---- status, members, compact, version ---------------------------------------------------------
 
 case_status_and_members() {
@@ -792,10 +896,10 @@ case_version() {
 case_help_of_every_verb() {
   local verb
   expect 0 coord --help && silent && [[ $out == *"Exit codes"* ]] || fail "printed $out" || return
-  for verb in get put del txn import export lease lock elect config env status members compact dev version; do
+  for verb in get put del txn import export lease lock elect config env register discover services status members compact dev version; do
     [[ $out == *" $verb "* ]] || fail "--help does not list $verb" || return
   done
-  for verb in get put del txn import export lease lock elect config env status members compact dev version; do
+  for verb in get put del txn import export lease lock elect config env register discover services status members compact dev version; do
     expect 0 coord "$verb" --help && silent && [[ $out == "usage: coord $verb"* ]] || fail "$verb: printed $out" || return
   done
   expect 2 coord && [[ $err == usage:* ]] || fail "said $err"
@@ -804,7 +908,7 @@ case_help_of_every_verb() {
 # The lines below "Examples" that begin with $, as they are printed, in a directory of their own, on an etcd of its own.
 case_examples_run_as_printed() {
   local verb
-  for verb in "" get put del txn import export lease lock elect config env status members compact version dev; do
+  for verb in "" get put del txn import export lease lock elect config env register discover services status members compact version dev; do
     # shellcheck disable=SC2086
     coord $verb --help | sed -n '/^Examples/,/^Flags of/p' | sed -n 's/^  \$ //p; s/^      //p' >"$work/example"
     [ -s "$work/example" ] || fail "$verb has no example" || return
