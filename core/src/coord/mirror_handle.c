@@ -30,7 +30,7 @@ struct coord_mirror {
   _Atomic(coord__copy *) copy; /* NULL: not opened yet, or never. Any thread; holds it */
   /* I/O thread only. */
   coord__mirror_file *file; /* until it is opened */
-  coord__member member;
+  coord__mirror_member member;
   stage stage;
   coord__snapshot *behind;   /* the version that was told last; NULL: the newest */
   bool full;                 /* too many events wait */
@@ -38,7 +38,7 @@ struct coord_mirror {
   coord__buf tasks;          /* that wait for content: coord__task * */
 };
 
-static coord_mirror *mirror_of(coord__member *m) {
+static coord_mirror *mirror_of(coord__mirror_member *m) {
   return COORD__CONTAINER(m, coord_mirror, member);
 }
 
@@ -249,7 +249,7 @@ static void on_changed(coord_mirror *m, const coord__replica_told *told) {
   catch_up(m);
 }
 
-static void on_told(coord__member *member, const coord__replica_told *told) {
+static void on_told(coord__mirror_member *member, const coord__replica_told *told) {
   coord_mirror *m = mirror_of(member);
   switch (told->news) {
     case COORD__REPLICA_FILE:
@@ -280,9 +280,9 @@ static void on_told(coord__member *member, const coord__replica_told *told) {
   }
 }
 
-static void on_again(coord__member *member) { catch_up(mirror_of(member)); }
+static void on_again(coord__mirror_member *member) { catch_up(mirror_of(member)); }
 
-static void on_delivered(coord__member *member) {
+static void on_delivered(coord__mirror_member *member) {
   coord_mirror *m = mirror_of(member);
   if (m->full || !coord__queue_is_full(member->queue, &m->sender, m->buffer_bytes)) return;
   m->full = true;
