@@ -544,22 +544,21 @@ static bool covers(const coord_mirror *m, const void *key, size_t len) {
 coord_code coord__mirror_get(const coord_mirror *m, const void *key, size_t key_len,
                              coord_result **out) {
   coord__copy *copy = copy_of(m);
-  int64_t revision = 0;
+  int64_t revision;
+  coord__item *item;
   if (!covers(m, key, key_len)) return COORD_INVALID;
   if (copy == NULL) return COORD_UNAVAILABLE;
-  coord__item *item = coord__content_get(copy->replica.content, key, key_len, &revision);
-  if (revision == 0) return COORD_UNAVAILABLE;
+  coord__slot *slot = coord__content_look(copy->replica.content, key, key_len, &item, &revision);
+  if (slot == NULL) return COORD_UNAVAILABLE;
   view *v = make_view(1, revision);
-  if (v == NULL) {
-    coord__item_release(item);
-    return COORD_NO_MEMORY;
-  }
-  v->item = item;
-  if (item != NULL) {
+  if (v != NULL && item != NULL) {
+    v->item = coord__item_retain(item);
     v->kvs[0] = &item->kv;
     v->result.kv_count = 1;
     v->result.total = 1;
   }
+  coord__content_looked(slot);
+  if (v == NULL) return COORD_NO_MEMORY;
   *out = &v->result;
   return COORD_OK;
 }

@@ -5,10 +5,19 @@
 #include "base/alloc.h"
 #include "base/list.h"
 
-enum { FANOUT = 64, COMMON_MAX = 36, MERGE_BELOW = FANOUT / 2 };
+enum { FANOUT = 64, COMMON_MAX = 36, MERGE_BELOW = FANOUT / 2, NODES_MAX = 32 };
+
+/* Nodes that were made one after the other lie together: each by itself between the items it would need
+ * an entry of its own in the processor's table of pages. */
+struct coord__nodes {
+  atomic_int refs; /* its nodes, and the edit that takes more of it */
+  size_t left;
+  coord__node *next;
+};
 
 struct coord__node {
   coord__piece piece;
+  coord__nodes *among; /* NULL: it is by itself */
   uint16_t count;
   uint8_t level; /* 0: the entries are items, else nodes */
   uint8_t common_len;
@@ -335,11 +344,23 @@ static coord__item *item_of(coord__piece *piece) {
   return COORD__CONTAINER(piece, coord__item, piece);
 }
 
+static void release_nodes(coord__nodes *nodes) {
+  if (nodes != NULL && atomic_fetch_sub(&nodes->refs, 1) == 1) coord__free(nodes);
+}
+
+static void free_node(coord__node *n) {
+  if (n->among != NULL) {
+    release_nodes(n->among);
+  } else {
+    coord__free(n);
+  }
+}
+
 static void free_piece(coord__piece *piece) {
   if (piece->is_item) {
     coord__item_release(item_of(piece));
   } else {
-    coord__free(node_of(piece));
+    free_node(node_of(piece));
   }
 }
 
@@ -361,7 +382,7 @@ static void free_below(coord__node *n, uint64_t since) {
       free_below(n->entries[i], since);
     }
   }
-  coord__free(n);
+  free_node(n);
 }
 
 void coord__tree_free(coord__tree *tree) {
@@ -388,14 +409,19 @@ static void retire(coord__edit *e, coord__piece *piece) {
 
 void coord__edit_retire(coord__edit *e, coord__item *item) { retire(e, &item->piece); }
 
+static void add_spare(coord__edit *e, coord__node *n) {
+  n->piece = (coord__piece){.next = e->spare};
+  e->spare = &n->piece;
+  e->spares++;
+}
+
 /* So that what follows cannot fail half way. */
 static bool reserve(coord__edit *e, size_t count) {
   while (e->spares < count) {
     coord__node *n = coord__malloc(sizeof *n);
     if (n == NULL) return false;
-    n->piece = (coord__piece){.next = e->spare};
-    e->spare = &n->piece;
-    e->spares++;
+    n->among = NULL;
+    add_spare(e, n);
   }
   return true;
 }
@@ -558,6 +584,28 @@ bool coord__edit_remove(coord__edit *e, const void *key, size_t len) {
 
 /* ---- building in order ---- */
 
+/* One more node, beside the one before; the more there are the more come at once. */
+static bool reserve_among(coord__edit *e) {
+  coord__nodes *nodes = e->nodes;
+  if (e->spares > 0) return true;
+  if (nodes == NULL || nodes->left == 0) {
+    size_t count = e->built / FANOUT < NODES_MAX ? e->built / FANOUT + 1 : NODES_MAX;
+    nodes = coord__malloc(sizeof *nodes + count * sizeof(coord__node));
+    if (nodes == NULL) return false;
+    atomic_init(&nodes->refs, 1);
+    nodes->left = count;
+    nodes->next = (coord__node *)(void *)(nodes + 1);
+    release_nodes(e->nodes);
+    e->nodes = nodes;
+  }
+  coord__node *n = nodes->next++;
+  nodes->left--;
+  atomic_fetch_add(&nodes->refs, 1);
+  n->among = nodes;
+  add_spare(e, n);
+  return true;
+}
+
 /* Into the open node of a level; a full one goes into that of the next. */
 static bool append(coord__edit *e, unsigned level, void *entry) {
   coord__node *n = e->open[level];
@@ -566,7 +614,7 @@ static bool append(coord__edit *e, unsigned level, void *entry) {
     n = e->open[level] = NULL;
   }
   if (n == NULL) {
-    if (!reserve(e, 1)) return false;
+    if (!reserve_among(e)) return false;
     n = e->open[level] = take_node(e, level);
   }
   set_entry(n, n->count++, entry, e->tree.skip);
@@ -619,6 +667,8 @@ static void free_spares(coord__edit *e) {
   coord__pieces_free(e->spare);
   e->spare = NULL;
   e->spares = 0;
+  release_nodes(e->nodes);
+  e->nodes = NULL;
 }
 
 void coord__edit_end(coord__edit *e) {
