@@ -633,7 +633,8 @@ bool coord__edit_append(coord__edit *e, coord__item *item) {
   return false;
 }
 
-static void retire_nodes(coord__edit *e, coord__node *n) {
+/* Once for a list: small. */
+__attribute__((cold)) static void retire_nodes(coord__edit *e, coord__node *n) {
   for (size_t i = 0; n->level > 0 && i < n->count; i++) retire_nodes(e, n->entries[i]);
   retire(e, &n->piece);
 }
