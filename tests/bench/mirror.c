@@ -132,6 +132,32 @@ static long rss_bytes(void) {
 
 /* ---- get ---- */
 
+/* What the clock itself takes, which is in each time. */
+static int64_t clock_cost(void) {
+  enum { LOOKS = 100001 };
+  int64_t *took = calloc(LOOKS, sizeof *took), last = now_ns();
+  if (took == NULL) fail("no memory");
+  for (long i = 0; i < LOOKS; i++) {
+    int64_t now = now_ns();
+    took[i] = now - last;
+    last = now;
+  }
+  int64_t cost = (int64_t)percentile(took, LOOKS, 0.5);
+  free(took);
+  return cost;
+}
+
+/* Keys at random, one after the other in memory. */
+static char (*make_keys(uint64_t seed, size_t *len))[KEY_SIZE] {
+  char(*keys)[KEY_SIZE] = calloc((size_t)run.ops, KEY_SIZE);
+  if (keys == NULL) fail("no memory");
+  for (long i = 0; i < run.ops; i++) {
+    seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+    *len = make_key((long)((seed >> 33) % (uint64_t)run.keys), keys[i]);
+  }
+  return keys;
+}
+
 /* One thread: its times, of each read with the freeing of its result. */
 typedef struct reader {
   pthread_t thread;
@@ -144,13 +170,8 @@ static atomic_long ready;
 
 static void *read_keys(void *arg) {
   reader *r = arg;
-  char(*keys)[KEY_SIZE] = calloc((size_t)run.ops, KEY_SIZE);
-  if (keys == NULL) fail("no memory");
   size_t len = 0;
-  for (long i = 0; i < run.ops; i++) {
-    r->seed = r->seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-    len = make_key((long)((r->seed >> 33) % (uint64_t)run.keys), keys[i]);
-  }
+  char(*keys)[KEY_SIZE] = make_keys(r->seed, &len);
   atomic_fetch_add(&ready, 1);
   while (atomic_load(&ready) < run.threads) continue;
   int64_t began = now_ns(), last = began;
@@ -189,11 +210,64 @@ static void case_get(void) {
     if (readers[i].whole_ns > longest) longest = readers[i].whole_ns;
   }
   long count = run.ops * run.threads;
-  double p99 = percentile(all, count, 0.99);
-  printf("{\"p50_ns\":%.0f,\"p99_ns\":%.0f,\"per_s\":%.0f}\n", percentile(all, count, 0.5), p99,
+  double cost = (double)clock_cost(), p99 = percentile(all, count, 0.99);
+  printf("{\"p50_ns\":%.0f,\"p99_ns\":%.0f,\"clock_ns\":%.0f,\"per_s\":%.0f}\n",
+         percentile(all, count, 0.5) - cost, p99 - cost, cost,
          (double)count * 1e9 / (double)longest);
   free(all);
   coord_mirror_free(run.mirror);
+}
+
+/* ---- floor: what this machine takes for the same keys in a plain hash table, which nobody changes ---- */
+
+static uint64_t hash_of(const char *key, size_t len) {
+  uint64_t sum = UINT64_C(0xcbf29ce484222325);
+  for (size_t i = 0; i < len; i++) sum = (sum ^ (uint8_t)key[i]) * UINT64_C(0x100000001b3);
+  return sum ^ sum >> 29;
+}
+
+/* As many places as there are bits in `mask`, each with a block of key and value. */
+static char **make_table(size_t *mask) {
+  size_t places = 1;
+  char key[KEY_SIZE];
+  while (places < (size_t)run.keys * 2) places *= 2;
+  char **table = calloc(places, sizeof *table);
+  if (table == NULL) fail("no memory");
+  *mask = places - 1;
+  for (long i = 0; i < run.keys; i++) {
+    size_t len = make_key(i, key), at = hash_of(key, len) & *mask;
+    char *block = malloc(KEY_SIZE + (size_t)run.size);
+    if (block == NULL) fail("no memory");
+    memcpy(block, key, len);
+    memset(block + KEY_SIZE, 'a' + (int)(i % 26), (size_t)run.size);
+    while (table[at] != NULL) at = (at + 1) & *mask;
+    table[at] = block;
+  }
+  return table;
+}
+
+static void case_floor(void) {
+  size_t len = 0, mask;
+  char **table = make_table(&mask);
+  char(*keys)[KEY_SIZE] = make_keys(1, &len);
+  int64_t *took = calloc((size_t)run.ops, sizeof *took), last = now_ns();
+  uint64_t sum = 0;
+  if (took == NULL) fail("no memory");
+  for (long i = 0; i < run.ops; i++) {
+    size_t at = hash_of(keys[i], len) & mask;
+    while (memcmp(table[at], keys[i], len) != 0) at = (at + 1) & mask;
+    sum += (uint8_t)table[at][KEY_SIZE];
+    int64_t now = now_ns();
+    took[i] = now - last;
+    last = now;
+  }
+  if (sum == 0) fail("nothing was read");
+  double cost = (double)clock_cost(), p99 = percentile(took, run.ops, 0.99);
+  printf("{\"p50_ns\":%.0f,\"p99_ns\":%.0f}\n", percentile(took, run.ops, 0.5) - cost, p99 - cost);
+  for (size_t i = 0; i <= mask; i++) free(table[i]);
+  free(table);
+  free(keys);
+  free(took);
 }
 
 /* ---- memory ---- */
@@ -289,7 +363,8 @@ static void case_fanout(void) {
 }
 
 static const char usage[] =
-    "usage: mirror --endpoint HOST:PORT --case get|memory|open|fanout [--keys N] [--size BYTES]\n"
+    "usage: mirror --endpoint HOST:PORT --case get|floor|memory|open|fanout [--keys N] [--size "
+    "BYTES]\n"
     "              [--ops N] [--threads N] [--mirrors N]\n";
 
 static void read_arguments(int argc, char **argv) {
@@ -318,8 +393,11 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } cases[] = {
-      {"get", case_get}, {"memory", case_memory}, {"open", case_open}, {"fanout", case_fanout}};
+  } cases[] = {{"get", case_get},
+               {"floor", case_floor},
+               {"memory", case_memory},
+               {"open", case_open},
+               {"fanout", case_fanout}};
   read_arguments(argc, argv);
   run.client = open_client();
   fill();

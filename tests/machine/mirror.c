@@ -79,9 +79,10 @@ static void do_list(coord__replica *r, bool anew) {
 
 static bool do_watch(coord__replica *r, int64_t revision) {
   (void)r;
-  watch_next = revision;
+  bool ok = coord__random() % 20 != 0;
+  watch_next = ok ? revision : 0;
   watch_stands = watch_stood = false;
-  return coord__random() % 20 != 0;
+  return ok;
 }
 
 static void do_unwatch(coord__replica *r) {

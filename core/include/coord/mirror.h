@@ -19,7 +19,7 @@ extern "C" {
  * freed; the mirror may have changed or be freed by then.
  *
  * Content lies in a tree that is never changed where it can be seen: a change copies the few nodes
- * above it, and puts a new root in place at once. A key takes about 150 bytes besides the bytes of key
+ * above it, and puts a new root in place at once. A key takes about 180 bytes besides the bytes of key
  * and value, which are there once, however many mirrors of the client have this prefix.
  *
  * Mirrors of one client with the same prefix and the same mirror.file share one copy and one watch.

@@ -10,10 +10,10 @@
 enum { SLOTS = 32, LINE = 64 };
 
 /* Each in a line of its own. */
-typedef struct slot {
+struct coord__slot {
   _Atomic(coord__snapshot *) reads; /* NULL: free */
   char rest_of_line[LINE - sizeof(void *)];
-} slot;
+};
 
 struct coord__snapshot {
   coord__list link;
@@ -26,7 +26,7 @@ struct coord__snapshot {
 };
 
 struct coord__content {
-  slot slots[SLOTS];
+  coord__slot slots[SLOTS];
   _Atomic(coord__snapshot *) newest;
   atomic_int refs; /* its owner's, and one for each that a snapshot has */
   unsigned generation;
@@ -47,8 +47,8 @@ static size_t first_slot(void) {
 }
 
 /* While it is in the slot the version is not freed. */
-static slot *enter(coord__content *c, coord__snapshot **out) {
-  slot *s;
+static coord__slot *enter(coord__content *c, coord__snapshot **out) {
+  coord__slot *s;
   for (size_t i = first_slot();; i++) {
     coord__snapshot *expected = NULL;
     s = &c->slots[i % SLOTS];
@@ -66,15 +66,27 @@ static slot *enter(coord__content *c, coord__snapshot **out) {
   }
 }
 
-static void leave(slot *s) { atomic_store_explicit(&s->reads, NULL, memory_order_release); }
+static void leave(coord__slot *s) { atomic_store_explicit(&s->reads, NULL, memory_order_release); }
 
-coord__item *coord__content_get(coord__content *c, const void *key, size_t len, int64_t *revision) {
+coord__slot *coord__content_look(coord__content *c, const void *key, size_t len, coord__item **item,
+                                 int64_t *revision) {
   coord__snapshot *s;
-  slot *at = enter(c, &s);
-  *revision = 0;
+  coord__slot *at = enter(c, &s);
   if (at == NULL) return NULL;
   *revision = s->revision;
-  coord__item *item = coord__tree_find(&s->tree, key, len);
+  *item = coord__tree_find(&s->tree, key, len);
+  return at;
+}
+
+void coord__content_looked(coord__slot *slot) { leave(slot); }
+
+coord__item *coord__content_get(coord__content *c, const void *key, size_t len, int64_t *revision) {
+  coord__item *item;
+  coord__slot *at = coord__content_look(c, key, len, &item, revision);
+  if (at == NULL) {
+    *revision = 0;
+    return NULL;
+  }
   if (item != NULL) coord__item_retain(item);
   leave(at);
   return item;
@@ -82,7 +94,7 @@ coord__item *coord__content_get(coord__content *c, const void *key, size_t len, 
 
 int64_t coord__content_revision(coord__content *c) {
   coord__snapshot *s;
-  slot *at = enter(c, &s);
+  coord__slot *at = enter(c, &s);
   if (at == NULL) return 0;
   int64_t revision = s->revision;
   leave(at);
@@ -91,7 +103,7 @@ int64_t coord__content_revision(coord__content *c) {
 
 size_t coord__content_count(coord__content *c) {
   coord__snapshot *s;
-  slot *at = enter(c, &s);
+  coord__slot *at = enter(c, &s);
   if (at == NULL) return 0;
   size_t count = s->tree.count;
   leave(at);
@@ -100,7 +112,7 @@ size_t coord__content_count(coord__content *c) {
 
 coord__snapshot *coord__content_snapshot(coord__content *c) {
   coord__snapshot *s;
-  slot *at = enter(c, &s);
+  coord__slot *at = enter(c, &s);
   if (at == NULL) return NULL;
   coord__snapshot_retain(s);
   leave(at);

@@ -31,6 +31,14 @@ size_t coord__content_count(coord__content *content);
 coord__item *coord__content_get(coord__content *content, const void *key, size_t len,
                                 int64_t *revision);
 
+/* The same, to be held by the caller if he wants it: *item (NULL: it is not there) stays until
+ * coord__content_looked, which has to come soon. What is done first without touching the item costs
+ * nothing, for it comes from far away. NULL: there is no version yet. */
+typedef struct coord__slot coord__slot;
+coord__slot *coord__content_look(coord__content *content, const void *key, size_t len,
+                                 coord__item **item, int64_t *revision);
+void coord__content_looked(coord__slot *slot);
+
 /* ---- life; any thread ---- */
 
 /* All keys begin with the same `skip` bytes. NULL: memory is out. */

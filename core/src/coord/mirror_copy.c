@@ -53,7 +53,7 @@ static void deliver_run(coord__list *pending) {
 static void deliver(coord__copies *all) {
   while (!coord__list_empty(&all->pending)) deliver_run(&all->pending);
   for (coord__list *node; (node = coord__list_pop(&all->touched)) != NULL;) {
-    coord__member *m = COORD__CONTAINER(node, coord__member, touched);
+    coord__mirror_member *m = COORD__CONTAINER(node, coord__mirror_member, touched);
     m->delivered(m);
   }
 }
@@ -384,7 +384,7 @@ static void on_attend(coord__idle *idle) {
 
 static void tell_members(coord__copy *copy, const coord__replica_told *told) {
   for (coord__list *n = copy->members.next, *next; n != &copy->members; n = next) {
-    coord__member *m = COORD__CONTAINER(n, coord__member, link);
+    coord__mirror_member *m = COORD__CONTAINER(n, coord__mirror_member, link);
     next = n->next;
     m->told(m, told);
   }
@@ -433,7 +433,7 @@ void coord__copy_again_later(coord__copy *copy) {
 static void on_again(coord__timer *timer) {
   coord__copy *copy = COORD__CONTAINER(timer, coord__copy, again);
   for (coord__list *n = copy->members.next, *next; n != &copy->members; n = next) {
-    coord__member *m = COORD__CONTAINER(n, coord__member, link);
+    coord__mirror_member *m = COORD__CONTAINER(n, coord__mirror_member, link);
     next = n->next;
     m->again(m);
   }
@@ -538,7 +538,7 @@ coord__copy *coord__copy_of(coord_client *c, const coord__buf *prefix, coord__mi
   return copy;
 }
 
-void coord__copy_join(coord__copy *copy, coord__member *m) {
+void coord__copy_join(coord__copy *copy, coord__mirror_member *m) {
   m->copy = copy;
   coord__list_append(&copy->members, &m->link);
 }
@@ -557,7 +557,7 @@ static void stop(coord__copy *copy) {
   coord__timer_stop(loop_of(copy), &copy->save);
 }
 
-void coord__copy_leave(coord__member *m) {
+void coord__copy_leave(coord__mirror_member *m) {
   coord__copy *copy = m->copy;
   if (copy == NULL) return;
   coord__list_remove(&m->touched);

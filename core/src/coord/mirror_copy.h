@@ -16,22 +16,22 @@
 typedef struct coord__copy coord__copy;
 
 /* A mirror, as its copy sees it. */
-typedef struct coord__member {
+typedef struct coord__mirror_member {
   coord__list link;
   coord__copy *copy; /* NULL: it is with none */
-  void (*told)(struct coord__member *m, const coord__replica_told *told);
+  void (*told)(struct coord__mirror_member *m, const coord__replica_told *told);
   /* Try again what memory was out for. */
-  void (*again)(struct coord__member *m);
+  void (*again)(struct coord__mirror_member *m);
   /* Events were delivered: look whether too many wait. */
-  void (*delivered)(struct coord__member *m);
+  void (*delivered)(struct coord__mirror_member *m);
   coord_queue *queue; /* NULL: none */
   coord__list touched;
-} coord__member;
+} coord__mirror_member;
 
 /* An event of a member. */
 typedef struct coord__mirror_event {
   coord_event event;
-  coord__member *member;
+  coord__mirror_member *member;
   coord__transition *transition;
 } coord__mirror_event;
 
@@ -68,8 +68,8 @@ struct coord__copy {
  * over. One reference. NULL: memory is out. */
 coord__copy *coord__copy_of(coord_client *c, const coord__buf *prefix, coord__mirror_file *file,
                             bool file_first);
-void coord__copy_join(coord__copy *copy, coord__member *m);
-void coord__copy_leave(coord__member *m);
+void coord__copy_join(coord__copy *copy, coord__mirror_member *m);
+void coord__copy_leave(coord__mirror_member *m);
 /* Any thread in a forked child. */
 void coord__copy_release(coord__copy *copy);
 /* Call `again` of its members after a while. */

@@ -30,7 +30,7 @@ struct coord_mirror {
   _Atomic(coord__copy *) copy; /* NULL: not opened yet, or never. Any thread; holds it */
   /* I/O thread only. */
   coord__mirror_file *file; /* until it is opened */
-  coord__member member;
+  coord__mirror_member member;
   stage stage;
   coord__snapshot *behind;   /* the version that was told last; NULL: the newest */
   bool full;                 /* too many events wait */
@@ -38,7 +38,7 @@ struct coord_mirror {
   coord__buf tasks;          /* that wait for content: coord__task * */
 };
 
-static coord_mirror *mirror_of(coord__member *m) {
+static coord_mirror *mirror_of(coord__mirror_member *m) {
   return COORD__CONTAINER(m, coord_mirror, member);
 }
 
@@ -249,7 +249,7 @@ static void on_changed(coord_mirror *m, const coord__replica_told *told) {
   catch_up(m);
 }
 
-static void on_told(coord__member *member, const coord__replica_told *told) {
+static void on_told(coord__mirror_member *member, const coord__replica_told *told) {
   coord_mirror *m = mirror_of(member);
   switch (told->news) {
     case COORD__REPLICA_FILE:
@@ -280,9 +280,9 @@ static void on_told(coord__member *member, const coord__replica_told *told) {
   }
 }
 
-static void on_again(coord__member *member) { catch_up(mirror_of(member)); }
+static void on_again(coord__mirror_member *member) { catch_up(mirror_of(member)); }
 
-static void on_delivered(coord__member *member) {
+static void on_delivered(coord__mirror_member *member) {
   coord_mirror *m = mirror_of(member);
   if (m->full || !coord__queue_is_full(member->queue, &m->sender, m->buffer_bytes)) return;
   m->full = true;
@@ -545,22 +545,21 @@ static bool covers(const coord_mirror *m, const void *key, size_t len) {
 coord_code coord__mirror_get(const coord_mirror *m, const void *key, size_t key_len,
                              coord_result **out) {
   coord__copy *copy = copy_of(m);
-  int64_t revision = 0;
+  int64_t revision;
+  coord__item *item;
   if (!covers(m, key, key_len)) return COORD_INVALID;
   if (copy == NULL) return COORD_UNAVAILABLE;
-  coord__item *item = coord__content_get(copy->replica.content, key, key_len, &revision);
-  if (revision == 0) return COORD_UNAVAILABLE;
+  coord__slot *slot = coord__content_look(copy->replica.content, key, key_len, &item, &revision);
+  if (slot == NULL) return COORD_UNAVAILABLE;
   view *v = make_view(1, revision);
-  if (v == NULL) {
-    coord__item_release(item);
-    return COORD_NO_MEMORY;
-  }
-  v->item = item;
-  if (item != NULL) {
+  if (v != NULL && item != NULL) {
+    v->item = coord__item_retain(item);
     v->kvs[0] = &item->kv;
     v->result.kv_count = 1;
     v->result.total = 1;
   }
+  coord__content_looked(slot);
+  if (v == NULL) return COORD_NO_MEMORY;
   *out = &v->result;
   return COORD_OK;
 }

@@ -42,6 +42,7 @@ coord_kv coord__item_kv(const coord__item *item);
 bool coord__item_is(const coord__item *item, const coord_kv *kv);
 
 typedef struct coord__node coord__node;
+typedef struct coord__nodes coord__nodes;
 
 /* One version. */
 typedef struct coord__tree {
@@ -80,6 +81,7 @@ typedef struct coord__edit {
   coord__piece *dead; /* what was in the tree before, and is not in this one */
   coord__piece *spare;
   size_t spares;
+  coord__nodes *nodes; /* that were made together and are not all in use yet; NULL: none */
   coord__node
       *open[COORD__TREE_DEPTH]; /* while it is built in order: the last node of each level */
   size_t built;

@@ -315,7 +315,8 @@ void coord__result_free(coord_result *result) {
   if (result == NULL) return;
   if (result->whole != NULL) coord__result_free(result->whole);
   /* None counted: the last one who needs it. */
-  if (atomic_fetch_sub(&result->slices, 1) > 0) return;
+  bool is_sole = atomic_load_explicit(&result->slices, memory_order_acquire) == 0;
+  if (!is_sole && atomic_fetch_sub(&result->slices, 1) > 0) return;
   if (result->destroy != NULL) {
     result->destroy(result);
   } else {
