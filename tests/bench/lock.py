@@ -28,7 +28,7 @@ those of the median round. `messages` is what the server has received for each a
 (KV, Watch and Lock), keepalives left out.
 
 examples:
-  ./dev bench lock                           all cases, 5 rounds, about 2 minutes
+  ./dev bench lock                           all cases, 5 rounds, about 4 minutes
   ./dev bench lock --quick                   2 short rounds
   ./dev bench lock --only lock.handover --rounds 9 --json lock.json
 

@@ -119,6 +119,7 @@ static void lease_leaves_a_silent_server_at_once(void) {
     t_etcd_resume(cluster, i);
     t_cluster_leader(cluster);
   }
+  T_TRUE(until_renewed(lease, ttl_ms / 2) >= 0);
   coord_event *event;
   while ((event = coord_queue_next(queue, 0)) != NULL) {
     int32_t type = coord_event_type(event);

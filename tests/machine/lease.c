@@ -627,11 +627,12 @@ static void call_that_fails_quickly_is_not_repeated_in_a_circle(void) {
   begin();
   keeper.only_alone = true;
   lease(1, TTL);
-  for (int i = 0; i < 2; i++) {
-    T_TRUE(pass_until_it_acts() >= TTL * 1000 / 12 - TTL * 1000 / 3 / 64);
-    expect("alone1 ");
-    told(1, COORD_UNAVAILABLE, 0);
-  }
+  pass_until_it_acts();
+  expect("alone1 ");
+  told(1, COORD_UNAVAILABLE, 0);
+  /* Half of a sixth of the TTL, less the slot that times of renewal are rounded down to. */
+  T_TRUE(pass_until_it_acts() >= TTL * 1000 / 12 - TTL * 1000 / 3 / 64);
+  expect("alone1 ");
   finish();
 }
 

@@ -44,6 +44,11 @@ void coord__error_set_endpoint(coord_error *err, const char *endpoint) {
   err->endpoint = coord__strdup(endpoint);
 }
 
+bool coord__error_may_pass(coord_code code, const coord_error *err, bool doubt) {
+  return doubt || code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ||
+         (coord_error_flags(err) & COORD_RETRIABLE) != 0;
+}
+
 coord_error *coord__error_dup(const coord_error *err) {
   if (err == NULL) return NULL;
   coord_error *copy = new_error(err->code, err->message, strlen(err->message));

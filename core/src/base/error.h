@@ -3,6 +3,7 @@
 #define COORD_BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "coord/error.h"
@@ -28,6 +29,9 @@ coord_code coord__no_memory(coord_error **err);
 
 /* Set details on an error that is being built; NULL is fine. */
 void coord__error_set_endpoint(coord_error *err, const char *endpoint);
+
+/* Whether what ended so is worth another try; doubt: it may have been done. */
+bool coord__error_may_pass(coord_code code, const coord_error *err, bool doubt);
 
 /* A copy, NULL for NULL or when memory is out. */
 coord_error *coord__error_dup(const coord_error *err);

@@ -55,8 +55,3 @@ void coord__ask_start(coord__ask *ask, coord_op *op, int64_t deadline_ns) {
                             .done = on_done};
   coord__call_start(&c->rpc, &ask->call);
 }
-
-bool coord__ask_may_go_well(coord_code code, const coord_error *err, bool doubt) {
-  return doubt || code == COORD_TIMEOUT || code == COORD_UNAVAILABLE ||
-         (coord_error_flags(err) & COORD_RETRIABLE) != 0;
-}

@@ -21,7 +21,4 @@ typedef struct coord__ask {
 /* `op` is handed over; NULL: memory is out. deadline_ns 0: none. */
 void coord__ask_start(coord__ask *ask, coord_op *op, int64_t deadline_ns);
 
-/* Whether what ended so is worth another try. */
-bool coord__ask_may_go_well(coord_code code, const coord_error *err, bool doubt);
-
 #endif

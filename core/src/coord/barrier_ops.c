@@ -1,6 +1,7 @@
 #include "coord/barrier_ops.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "coord/ask.h"
 #include "coord/lookout.h"
@@ -71,7 +72,8 @@ static void look(visit *v) {
   if (v->raises) {
     coord__ask_start(&v->ask, raise_op(v->barrier), v->task->deadline_ns);
   } else { /* as often as it takes */
-    coord__ask_start(&v->ask, get_op(v->barrier), coord__client_deadline_ns(v->ask.client, 0));
+    coord__ask_start(&v->ask, get_op(v->barrier),
+                     coord__client_deadline_ns(v->ask.client, coord__clock_ns(), 0));
   }
 }
 
@@ -92,7 +94,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
       return;
     }
     code = coord__no_memory(&err);
-  } else if (!v->ending && coord__ask_may_go_well(code, err, doubt)) {
+  } else if (!v->ending && coord__error_may_pass(code, err, doubt)) {
     coord_error_free(err);
     coord__lookout_pause(&v->lookout);
     return;

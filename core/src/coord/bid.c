@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/error.h"
 
 static coord__bid *bid_of(coord__claim *claim) { return (coord__bid *)claim; }
 
@@ -15,7 +14,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
 
 static void wire_ask(coord__claim *claim, coord_op *op) {
   coord__bid *bid = bid_of(claim);
-  coord__ask_start(&bid->ask, op, coord__client_deadline_ns(bid->client, 0));
+  coord__ask_start(&bid->ask, op, coord__client_deadline_ns(bid->client, coord__clock_ns(), 0));
 }
 
 /* ---- watches ---- */

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "coord/ask.h"
 #include "etcd/txn.h"
 
 /* A hold shorter than this needs no watch of its key: its release would see what the watch sees. */
@@ -421,7 +420,7 @@ static void on_leave_answered(coord__claim *c, coord_code code, coord_error *err
     bool was_there = r->succeeded || c->revision == 0 || c->leave_doubt;
     coord__result_free(r);
     on_left(c, was_there ? COORD_OK : COORD_NOT_FOUND, NULL);
-  } else if (coord__ask_may_go_well(code, err, doubt) || code == COORD_NO_MEMORY) {
+  } else if (coord__error_may_pass(code, err, doubt) || code == COORD_NO_MEMORY) {
     c->leave_doubt |= doubt;
     coord_error_free(err);
     pause_after_failure(c);
@@ -450,7 +449,7 @@ static void on_failure(coord__claim *c, coord_code code, coord_error *err, bool 
   if (c->leaving) {
     coord_error_free(err);
     begin_to_leave(c);
-  } else if (c->state == COORD__CLAIM_HELD || coord__ask_may_go_well(code, err, doubt)) {
+  } else if (c->state == COORD__CLAIM_HELD || coord__error_may_pass(code, err, doubt)) {
     coord_error_free(err);
     pause_after_failure(c);
   } else {

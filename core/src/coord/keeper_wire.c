@@ -166,7 +166,7 @@ static void start(coord__tenant *t, coord_op *op, int64_t deadline_ns,
   t->ask.client = t->client;
   t->ask.repeatable = true;
   t->ask.done = done;
-  t->asked_boot_ns = coord__clock_boot_ns();
+  t->kept.asked_ns = coord__clock_boot_ns();
   coord__client_retain(t->client);
   coord__ask_start(&t->ask, op, deadline_ns);
 }
@@ -192,7 +192,7 @@ static void on_tenant_opened(coord__ask *ask, coord_code code, coord_error *err,
   }
   if (code != COORD_OK) {
     coord__keeper_leave(t->keeper, &t->kept);
-  } else if (!coord__keeper_start(t->keeper, &t->kept, t->asked_boot_ns, ttl_s,
+  } else if (!coord__keeper_start(t->keeper, &t->kept, t->kept.asked_ns, ttl_s,
                                   coord__clock_boot_ns())) {
     code =
         coord__fail(&err, COORD_TIMEOUT, "%s: the answer took longer than the TTL of %" PRId64 " s",

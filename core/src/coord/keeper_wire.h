@@ -13,7 +13,6 @@ typedef struct coord__tenant {
   coord_client *client;  /* held by the owner, and while it is opened or revoked */
   coord__ask ask;        /* of the keeper while the lease is ALONE */
   coord__echo echo;
-  int64_t asked_boot_ns;
   void (*told)(struct coord__tenant *t, coord_code code, coord_error *err);
 } coord__tenant;
 

@@ -130,7 +130,7 @@ static coord_code hand_over(coord_code code, coord_error *made, coord_error **er
 static coord_code open_by(coord_client *c, coord_op *op, coord_lease *l, const coord__echo *echo,
                           int32_t timeout_ms, coord_error **err) {
   opener o = {.lease = l, .op = op, .echo = *echo, .job.run = run_open};
-  o.deadline_ns = coord__client_deadline_ns(c, timeout_ms);
+  o.deadline_ns = coord__client_deadline_ns(c, coord__clock_ns(), timeout_ms);
   o.code = op != NULL && l != NULL ? coord__op_check(op, &o.error) : COORD_NO_MEMORY;
   if (o.code != COORD_OK) {
     coord__op_free(op);
@@ -235,8 +235,9 @@ static void run_close(coord__job *job) {
 
 coord_code coord__lease_close(coord_lease *l, int32_t timeout_ms, coord_error **err) {
   coord_client *c = l->tenant.client;
-  closer w = {
-      .lease = l, .job.run = run_close, .deadline_ns = coord__client_deadline_ns(c, timeout_ms)};
+  closer w = {.lease = l,
+              .job.run = run_close,
+              .deadline_ns = coord__client_deadline_ns(c, coord__clock_ns(), timeout_ms)};
   coord__waiter_init(&w.waiter, c->loop, 1);
   coord__loop_push(c->loop, &w.job);
   coord__waiter_wait(&w.waiter);

@@ -1,6 +1,6 @@
 #include "coord/observer.h"
 
-#include "base/error.h"
+#include "base/clock.h"
 #include "coord/lock_handle.h"
 #include "etcd/result.h"
 
@@ -78,7 +78,7 @@ static void look(coord__observer *o) {
   o->stale = false;
   o->asking = true;
   coord__ask_start(&o->ask, coord__queue_op("observe", o->prefix.data, o->prefix.len - 1, 1),
-                   coord__client_deadline_ns(o->client, 0));
+                   coord__client_deadline_ns(o->client, coord__clock_ns(), 0));
 }
 
 static void on_wake(coord__lookout *l) { look(COORD__CONTAINER(l, coord__observer, lookout)); }

@@ -163,7 +163,7 @@ static void on_ready(coord__member *m, coord_code code, coord_error *err) {
   if (code == COORD_OK) {
     coord__entry_joined(&reg->entry, coord__session_lease_id(m->session));
   } else {
-    coord__entry_not_joined(&reg->entry, code, err, coord__ask_may_go_well(code, err, false));
+    coord__entry_not_joined(&reg->entry, code, err, coord__error_may_pass(code, err, false));
   }
 }
 
@@ -246,7 +246,7 @@ void coord__registration_ask(coord__list *turn) {
   }
   reg->asking = true;
   reg->registry->asking++;
-  coord__ask_start(&reg->ask, build(reg), coord__client_deadline_ns(reg->ask.client, 0));
+  coord__ask_start(&reg->ask, build(reg), coord__client_deadline_ns(reg->ask.client, coord__clock_ns(), 0));
 }
 
 static coord_code read_answer(const coord_registration *reg, const coord_result *r,
@@ -281,7 +281,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   } else if (code == COORD_OK) {
     coord__entry_answered(&reg->entry, &answer);
   } else {
-    coord__entry_failed(&reg->entry, code, err, coord__ask_may_go_well(code, err, doubt));
+    coord__entry_failed(&reg->entry, code, err, coord__error_may_pass(code, err, doubt));
   }
 }
 

@@ -159,7 +159,7 @@ void coord__replica_listed(coord__replica *r, int64_t revision) {
 
 void coord__replica_failed(coord__replica *r, coord_code code, const coord_error *err) {
   if (r->state != COORD__REPLICA_LISTING) return;
-  bool may_go_well = coord__ask_may_go_well(code, err, false);
+  bool may_go_well = coord__error_may_pass(code, err, false);
   if (code == COORD_COMPACTED) {
     read_again(r, COORD_OK);
   } else if (may_go_well || code == COORD_NO_MEMORY) {
@@ -254,7 +254,7 @@ void coord__replica_changes(coord__replica *r, const coord_event *event) {
 static bool may_read_again(coord_code code, const coord_error *err) {
   return code == COORD_COMPACTED || code == COORD_NO_MEMORY || code == COORD_PROTOCOL ||
          code == COORD_TOO_LARGE || code == COORD_CANCELED ||
-         coord__ask_may_go_well(code, err, false);
+         coord__error_may_pass(code, err, false);
 }
 
 void coord__replica_unwatched(coord__replica *r, coord_code code, const coord_error *err) {

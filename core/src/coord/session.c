@@ -79,7 +79,7 @@ static void revoke(coord__session *s) {
   coord_client *c = s->tenant.client;
   s->phase = REVOKING;
   coord__client_farewell(c);
-  coord__tenant_revoke(&s->tenant, coord__client_deadline_ns(c, 0), on_revoked);
+  coord__tenant_revoke(&s->tenant, coord__client_deadline_ns(c, coord__clock_ns(), 0), on_revoked);
 }
 
 static bool is_wanted(const coord__session *s) {
@@ -203,8 +203,8 @@ static coord__session *new_session(coord__pool *pool, int64_t lease_id) {
 }
 
 static void open_session(coord__session *s, coord_op *op, coord__echo echo) {
-  coord__tenant_open(&s->tenant, op, &echo, coord__client_deadline_ns(s->tenant.client, 0),
-                     on_opened);
+  coord__tenant_open(&s->tenant, op, &echo,
+                     coord__client_deadline_ns(s->tenant.client, coord__clock_ns(), 0), on_opened);
 }
 
 static bool enter(coord__session *s, coord__member *m, uint64_t name) {

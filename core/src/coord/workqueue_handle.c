@@ -159,7 +159,7 @@ static void serve(coord_workqueue *w);
 
 static void ask(coord_workqueue *w, coord_op *op) {
   w->asking = true;
-  coord__ask_start(&w->ask, op, coord__client_deadline_ns(w->client, 0));
+  coord__ask_start(&w->ask, op, coord__client_deadline_ns(w->client, coord__clock_ns(), 0));
 }
 
 static void look(coord_workqueue *w) {
@@ -334,7 +334,7 @@ static void on_success(coord_workqueue *w, coord_result *r) {
 }
 
 static void on_failure(coord_workqueue *w, coord_code code, coord_error *err, bool doubt) {
-  bool again = coord__ask_may_go_well(code, err, doubt);
+  bool again = coord__error_may_pass(code, err, doubt);
   if (w->stage == UNDOING && (again || code == COORD_NO_MEMORY)) {
     coord__lookout_pause(&w->lookout);
   } else if (w->stage == UNDOING) {

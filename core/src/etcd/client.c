@@ -25,10 +25,10 @@ void coord__client_retain(coord_client *c) {
   atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
 }
 
-int64_t coord__client_deadline_ns(const coord_client *c, int32_t timeout_ms) {
+int64_t coord__client_deadline_ns(const coord_client *c, int64_t since_ns, int32_t timeout_ms) {
   if (timeout_ms < 0) return 0;
   if (timeout_ms == 0) timeout_ms = c->request_timeout_ms;
-  return coord__clock_ns() + timeout_ms * COORD__NS_PER_MS;
+  return since_ns + timeout_ms * COORD__NS_PER_MS;
 }
 
 static void free_client(coord_client *c) {

@@ -71,9 +71,9 @@ void coord__client_unuse(coord_client *c);
 void coord__client_retain(coord_client *c);
 void coord__client_release(coord_client *c);
 
-/* The deadline that a timeout of a caller stands for, from now on: 0, none, for a negative one; 0 is the
- * client's request timeout. */
-int64_t coord__client_deadline_ns(const coord_client *c, int32_t timeout_ms);
+/* The deadline that a timeout of a caller stands for, counted from `since_ns`: 0, none, for a negative
+ * one; 0 is the client's request timeout. */
+int64_t coord__client_deadline_ns(const coord_client *c, int64_t since_ns, int32_t timeout_ms);
 
 /* I/O thread. */
 void coord__client_farewell(coord_client *c);

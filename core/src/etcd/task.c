@@ -79,7 +79,7 @@ coord_code coord__task_new(coord_client *c, const coord_op *op, int32_t timeout_
   task->sink = *sink;
   task->id = atomic_fetch_add(&c->last_id, 1) + 1;
   task->started_ns = coord__clock_ns();
-  task->deadline_ns = coord__client_deadline_ns(c, timeout_ms);
+  task->deadline_ns = coord__client_deadline_ns(c, task->started_ns, timeout_ms);
   task->call.deadline_ns = task->deadline_ns;
   if (sink->queue != NULL) coord__queue_retain(sink->queue);
   coord__client_retain(c);

@@ -15,9 +15,9 @@ def cpu():
     return used.ru_utime + used.ru_stime
 
 
-def pair(lock, what):
-    if not what():
-        raise SystemExit("the lock %s was not acquired or not released" % lock.name)
+def release(lock):
+    if not lock.release():
+        raise SystemExit("the lock %s was not held" % lock.name)
 
 
 def uncontended(args, client):
@@ -28,8 +28,9 @@ def uncontended(args, client):
         if i == args.warmup:
             began, used = start, cpu()
         lock = client.lock(args.name, ttl=60)
-        pair(lock, lock.acquire)
-        pair(lock, lock.release)
+        if not lock.acquire():
+            raise SystemExit("the lock %s was not acquired" % lock.name)
+        release(lock)
         samples.append(time.perf_counter() - start)
     return samples, time.perf_counter() - began, cpu() - used
 
@@ -41,7 +42,7 @@ class Handover:
         self.args = args
         self.client = client
         self.samples = []
-        self.left = args.warmup + args.ops
+        self.wanted = args.warmup + args.ops
         self.released = None
 
     def contend(self):
@@ -51,12 +52,12 @@ class Handover:
             while not lock.acquire():  # it may have missed the release that it waited for
                 pass
             now = time.perf_counter()
-            more = len(self.samples) < self.left
+            more = len(self.samples) < self.wanted
             if more and self.released is not None:
                 self.samples.append(now - self.released)
             time.sleep(HOLD_S)
             self.released = time.perf_counter()
-            pair(lock, lock.release)
+            release(lock)
 
     def run(self):
         began, used = time.perf_counter(), cpu()
