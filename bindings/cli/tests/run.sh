@@ -669,7 +669,7 @@ case_config_compares_versions() {
 
 # How many reads and watches the server was asked for.
 reads() {
-  curl -sf "http://$COORD_ENDPOINTS/metrics" | sed -nE 's/^grpc_server_started_total\{.*grpc_method="(Range|Watch)".* ([0-9]+)$/\2/p' |
+  curl -sf "http://$COORD_ENDPOINTS/metrics" | sed -nE 's/^grpc_server_started_total\{.*grpc_method="(Range|Watch)",grpc_service="etcdserverpb.* ([0-9]+)$/\2/p' |
     awk '{ n += $1 } END { print n, NR }'
 }
 case_config_writes_read_nothing() {
