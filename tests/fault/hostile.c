@@ -26,8 +26,10 @@ static void open_towards(const struct stranger *row) {
   coord_client *client = NULL;
   coord_error *err = NULL;
   t_peer *peer = t_peer_raw(row->peer);
+  /* Who says something is not waited for until then. */
+  const char *timeout_ms = row->code == COORD_TIMEOUT ? "400" : "20000";
   coord_options *options = t_options("endpoints", t_peer_endpoint(peer), "connect.timeout.ms",
-                                     "400", "log.level", "off", NULL);
+                                     timeout_ms, "log.level", "off", NULL);
   int64_t start = t_now_ms();
   coord_code code = coord_client_open(options, &client, &err);
   if (code != row->code) {
@@ -55,7 +57,7 @@ static void stranger_before_etcd_in_the_list_does_no_harm(void) {
     t_peer *peer = t_peer_raw(strangers[i].peer);
     snprintf(endpoints, sizeof endpoints, "%s,%s", t_peer_endpoint(peer),
              t_etcd_endpoint(t_etcd(), 0));
-    coord_client *client = t_client_with("endpoints", endpoints, "connect.timeout.ms", "200",
+    coord_client *client = t_client_with("endpoints", endpoints, "connect.timeout.ms", "20000",
                                          "log.level", "off", NULL);
     T_TRUE(t_get_is(client, "absent", NULL));
     coord_client_free(client);
@@ -72,11 +74,10 @@ static void call_towards_a_stranger_ends_by_its_deadline(void) {
     coord_op *op = coord_op_put("k", 1, "v", 1);
     int64_t start = t_now_ms();
     coord_code code = coord_call(client, op, 400, NULL, &err);
-    int64_t took = t_now_ms() - start;
+    T_WITHIN(start, 900);
     T_TRUE(code == COORD_UNAVAILABLE || code == COORD_PROTOCOL || code == COORD_TIMEOUT);
     T_HAS(coord_error_message(err), t_peer_endpoint(peer));
     T_INT(coord_error_flags(err) & COORD_MAYBE_APPLIED, 0);
-    T_TRUE(took < 900 * T_SLOW);
     /* It tries again, but not in a tight circle. */
     T_TRUE(t_peer_connections(peer) < 30);
     coord_error_free(err);
@@ -316,7 +317,7 @@ static void expect_answer(const struct answer *row) {
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
   coord_op *op = coord_op_put("k", 1, "v", 1);
   int64_t start = t_now_ms();
-  coord_code code = coord_call(client, op, 2000, &result, &err);
+  coord_code code = coord_call(client, op, 20000, &result, &err);
   uint32_t flags = coord_error_flags(err);
   const char *message = coord_error_message(err);
   if (code != row->code || !strstr(message, row->part)) {
