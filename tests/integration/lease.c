@@ -315,13 +315,16 @@ static void thousand_leases_share_one_connection(void) {
   static coord_lease *leases[n];
   coord_client *client = t_client();
   coord_queue *queue = t_queue();
-  for (uint64_t i = 0; i < n; i++) leases[i] = t_lease(client, 3 * T_SLOW, queue, i);
-  T_TRUE(t_lease_quiet(queue, 3500 * T_SLOW));
+  const int64_t ttl_ms = 6000 * T_SLOW, watched_ms = 3500 * T_SLOW;
+  for (uint64_t i = 0; i < n; i++) leases[i] = t_lease(client, ttl_ms / 1000, queue, i);
+  T_TRUE(t_lease_quiet(queue, (int)watched_ms));
   char *json = NULL;
   T_CODE(coord_client_stats(client, &json, NULL), COORD_OK);
   if (!t_on_gateway()) T_HAS(json, "\"connections\":2");
   coord_memory_free(json);
   for (int i = 0; i < n; i++) {
+    bool renewed = coord_lease_remaining_ms(leases[i]) > ttl_ms - watched_ms;
+    if (!renewed && t_held_up_ms(t_now_ms() - watched_ms) < 200) T_FAIL("%d is not renewed", i);
     if (coord_lease_remaining_ms(leases[i]) <= 0) T_FAIL("lease %d is lost", i);
     if (i % 2 == 0) T_CODE(coord_lease_close(leases[i], 0, NULL), COORD_OK);
     coord_lease_free(leases[i]);

@@ -128,8 +128,8 @@ static void *submit_all(void *arg) {
   t_key(key, "k");
   for (uint64_t i = 0; i < calls_per_thread; i++) {
     uint64_t tag = (uint64_t)l->thread * calls_per_thread + i;
-    /* 4,000 puts in all: etcd refuses more when 5,000 are committed and not applied. */
-    coord_op *op = i % 4 == 0 ? coord_op_put(key, strlen(key), &tag, sizeof tag)
+    /* 1,600 puts in all: etcd refuses some when 5,000 are committed and not applied, or wait for 7 s. */
+    coord_op *op = i % 10 == 0 ? coord_op_put(key, strlen(key), &tag, sizeof tag)
                               : coord_op_get(key, strlen(key));
     l->ids[i] = submit(l->client, op, l->queue, tag);
   }
@@ -161,7 +161,9 @@ static void each_of_16000_calls_of_eight_threads_completes_once(void) {
   static load loads[threads_count];
   static bool seen[threads_count * calls_per_thread];
   pthread_t threads[threads_count];
-  coord_client *client = t_client_with("request.timeout.ms", "60000", NULL);
+  /* A server that has all of them before it may be silent for long. */
+  coord_client *client =
+      t_client_with("request.timeout.ms", "60000", "keepalive.timeout.ms", "60000", NULL);
   coord_queue *queue = t_queue();
   for (int i = 0; i < threads_count; i++) {
     loads[i] = (load){.client = client, .queue = queue, .thread = i};
@@ -222,7 +224,7 @@ static void cancelled_read_ends_at_once(void) {
   int64_t start = t_now_ms();
   T_CODE(coord_cancel(client, id), COORD_OK);
   coord_event *event = expect_event(queue, 3, COORD_CANCELED);
-  T_TRUE(t_now_ms() - start < 500 * T_SLOW);
+  T_WITHIN(start, 500);
   T_INT(coord_error_flags(coord_event_error(event)) & COORD_MAYBE_APPLIED, 0);
   coord_event_free(event);
   T_CODE(coord_cancel(client, id), COORD_OK);

@@ -26,7 +26,7 @@ typedef struct t_tally {
   int ok;
   int maybe; /* failed with MAYBE_APPLIED */
   int clean; /* failed otherwise */
-  int64_t longest_ms;
+  int64_t longest_ms; /* without the time for which the machine was busy */
   char first_error[256];
 } t_tally;
 
