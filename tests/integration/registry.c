@@ -238,6 +238,47 @@ static void deleted_one_comes_back_with_the_next_update(void) {
   coord_client_free(client);
 }
 
+static void deleted_one_comes_back(void) {
+  coord_client *client = t_client();
+  coord_registry *registry = t_registry(client, NULL);
+  coord_queue *queue = t_queue();
+  coord_registration *regs[3];
+  char prefix[t_key_size];
+  int told[2] = {0};
+  for (int i = 0; i < 3; i++) {
+    char id[2] = {(char)('a' + i), '\0'};
+    regs[i] = t_register(registry, id, 30, i < 2 ? queue : NULL, (uint64_t)i);
+    T_CODE(t_ends(client, coord_op_registered(regs[i]), WAIT), COORD_OK);
+  }
+  int64_t lease = lease_of(client, "web/a");
+  usleep(1500000); /* they are watched after a second; sooner or later it comes to the same */
+  T_CODE(t_ends(client, coord_op_deregister(regs[2]), WAIT), COORD_OK);
+  for (int round = 0; round < 2; round++) {
+    coord_op *all = coord_op_delete(t_service_key(prefix, ""), strlen(prefix));
+    coord_op_set_prefix(all);
+    coord_result_free(t_call(client, all));
+    while (told[0] + told[1] < 4) {
+      coord_event *event = coord_queue_next(queue, WAIT);
+      T_FATAL(event != NULL);
+      int32_t type = coord_event_type(event);
+      if (type == COORD_EVENT_LOST) T_HAS(coord_error_message(coord_event_error(event)), "deleted");
+      if (type == COORD_EVENT_LOST || type == COORD_EVENT_RESTORED) {
+        T_INT(told[coord_event_tag(event)]++, type == COORD_EVENT_LOST ? 0 : 1);
+      }
+      coord_event_free(event);
+    }
+    T_INT(told[0], 2);
+    T_INT(told[1], 2);
+    T_INT(keys(client), 2);
+    told[0] = told[1] = 0;
+  }
+  T_TRUE(lease_of(client, "web/a") == lease);
+  for (int i = 0; i < 3; i++) coord_registration_free(regs[i]);
+  coord_registry_free(registry);
+  coord_client_free(client);
+  coord_queue_free(queue);
+}
+
 static void freed_ones_are_gone_before_the_client(void) {
   coord_client *client = t_client(), *other = t_client();
   coord_registry *registry = t_registry(client, NULL);
@@ -450,7 +491,7 @@ static void under_a_namespace(void) {
 T_MAIN(T_CASE(instance_comes_and_goes), T_CASE(second_id_is_a_conflict),
        T_CASE(updates_change_what_they_name), T_CASE(too_large_an_update_is_refused),
        T_CASE(lost_lease_is_made_good), T_CASE(found_out_by_an_update),
-       T_CASE(deleted_one_comes_back_with_the_next_update),
+       T_CASE(deleted_one_comes_back_with_the_next_update), T_CASE(deleted_one_comes_back),
        T_CASE(freed_ones_are_gone_before_the_client), T_CASE(closed_client_ends_all),
        T_CASE(waiting_ends_early), T_CASE(values_of_others_are_passed_over),
        T_CASE(endpoints_as_go_has_them), T_CASE(many_on_few_leases), T_CASE(bad_arguments),

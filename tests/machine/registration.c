@@ -15,6 +15,7 @@ enum { SEEDS = 2000, STEPS = 400, LEASES = 4096, LATE = 16, PROCESSES = 2 };
 
 typedef struct request {
   bool is_write;
+  bool is_check;
   int64_t mod;
   int64_t lease;
   uint64_t value;
@@ -33,6 +34,7 @@ typedef struct process {
   bool left_doubt; /* a write of it may come after its end */
   request late[LATE];
   int late_count;
+  int64_t heard; /* of deletes of the key, up to this one */
 } process;
 
 static struct {
@@ -41,6 +43,7 @@ static struct {
   int64_t lease;
   uint64_t value;
   int64_t revision;
+  int64_t deleted; /* by the last delete of the key */
   bool alive[LEASES];
   int64_t leases;
 } etcd;
@@ -124,11 +127,15 @@ static const coord__entry_wire wire = {wire_join,  wire_leave, wire_ask,
 
 /* ---- the server ---- */
 
+static void delete_key(void) {
+  if (!etcd.present) return;
+  etcd.present = false;
+  etcd.deleted = ++etcd.revision;
+}
+
 static void expire(int64_t lease) {
   etcd.alive[lease] = false;
-  if (!etcd.present || etcd.lease != lease) return;
-  etcd.present = false;
-  etcd.revision++;
+  if (etcd.lease == lease) delete_key();
 }
 
 /* COORD_OK or COORD_NOT_FOUND: there is no such lease. */
@@ -142,11 +149,15 @@ static coord_code execute(const request *r, coord__entry_answer *out) {
     return COORD_OK;
   }
   if (r->is_write && !etcd.alive[r->lease]) return COORD_NOT_FOUND;
-  etcd.present = r->is_write;
-  etcd.mod = ++etcd.revision;
-  etcd.lease = r->lease;
-  etcd.value = r->value;
   out->done = true;
+  if (r->is_check) return COORD_OK;
+  if (!r->is_write) delete_key();
+  if (r->is_write) {
+    etcd.present = true;
+    etcd.mod = ++etcd.revision;
+    etcd.lease = r->lease;
+    etcd.value = r->value;
+  }
   out->mod = etcd.revision;
   return COORD_OK;
 }
@@ -184,6 +195,7 @@ static void answer_ask(process *p) {
   if (!coord__entry_begins(&p->entry)) return;
   coord__entry *e = &p->entry;
   request r = {.is_write = e->state == COORD__ENTRY_WRITING,
+               .is_check = e->state == COORD__ENTRY_CHECKING,
                .mod = e->mod,
                .lease = e->lease,
                .value = e->sent * PROCESSES + (uint64_t)(p - all)};
@@ -241,12 +253,23 @@ static bool step(process *p) {
   return true;
 }
 
+/* The watch tells of a delete, or has ended before that. */
+static void hear(process *p) {
+  if (p->entry.state == COORD__ENTRY_OVER || p->heard == etcd.deleted) return;
+  p->heard = etcd.deleted;
+  if (pick(4) > 0) {
+    coord__entry_deleted(&p->entry, p->heard);
+  } else {
+    coord__entry_doubt(&p->entry);
+  }
+}
+
 static void disturb(process *p) {
   if (p->entry.state == COORD__ENTRY_OVER) {
     if (p->late_count > 0) execute_late(p);
     return;
   }
-  switch (pick(12)) {
+  switch (pick(14)) {
     case 0:
       lose_lease(p, true);
       break;
@@ -265,6 +288,16 @@ static void disturb(process *p) {
     case 5:
       expire(1 + pick((unsigned)etcd.leases + 1)); /* any, and nobody has been told yet */
       break;
+    case 6:
+      if (pick(4) == 0) delete_key();
+      break;
+    case 7:
+    case 8:
+      hear(p);
+      break;
+    case 9:
+      if (pick(4) == 0) coord__entry_doubt(&p->entry);
+      break;
     default:
       step(p);
       break;
@@ -273,6 +306,12 @@ static void disturb(process *p) {
 
 /* ---- what must hold ---- */
 
+/* It may not know yet that the key is gone. */
+static bool is_behind(const process *p) {
+  const coord__entry *e = &p->entry;
+  return p->heard < etcd.deleted || e->deleted > e->mod || e->is_unsure;
+}
+
 static void check(void) {
   int owners = 0;
   for (process *p = all; p < all + PROCESSES; p++) {
@@ -280,7 +319,7 @@ static void check(void) {
     T_TRUE(p->overs <= 1);
     T_INT(e->is_up, p->believes);
     if (!e->is_up || e->removing || e->lease == 0 || !etcd.alive[e->lease]) continue;
-    if (replaces && p != all) continue;
+    if ((replaces && p != all) || is_behind(p)) continue;
     owners++;
     T_TRUE(etcd.present && etcd.lease == e->lease);
   }
@@ -300,7 +339,10 @@ static void settle(void) {
   }
   for (int rounds = 0; rounds < 1000; rounds++) {
     bool stirred = false;
-    for (process *p = all; p < all + PROCESSES; p++) stirred |= step(p);
+    for (process *p = all; p < all + PROCESSES; p++) {
+      hear(p);
+      stirred |= step(p);
+    }
     if (!stirred) break;
     check();
   }
@@ -420,6 +462,72 @@ static void refused_change_leaves_all_as_it_was(void) {
   T_INT(etcd.revision, 3);
 }
 
+static void deleted_by_somebody(void) {
+  begin(1, false);
+  coord__entry *e = &all[0].entry;
+  coord__entry_start(e);
+  run_alone();
+  delete_key();
+  coord__entry_deleted(e, etcd.deleted);
+  T_TRUE(!all[0].believes && e->lease != 0);
+  run_alone();
+  T_TRUE(all[0].believes && etcd.present && etcd.lease == e->lease);
+  coord__entry_deleted(e, etcd.deleted); /* again, and late */
+  T_TRUE(all[0].believes && e->state == COORD__ENTRY_RESTS);
+  delete_key();
+  coord__entry_remove(e); /* by us, at the same time */
+  coord__entry_deleted(e, etcd.deleted);
+  run_alone();
+  T_CODE(all[0].end, COORD_OK);
+  T_TRUE(!etcd.present);
+}
+
+static void taken_after_a_delete(void) {
+  begin(1, false);
+  coord__entry_start(&all[0].entry);
+  run_alone();
+  delete_key();
+  coord__entry_start(&all[1].entry);
+  while (step(&all[1])) {
+  }
+  T_TRUE(all[1].believes);
+  coord__entry_deleted(&all[0].entry, etcd.deleted);
+  run_alone();
+  T_CODE(all[0].end, COORD_CONFLICT);
+  T_TRUE(etcd.present && etcd.lease == all[1].entry.lease);
+}
+
+/* A store that is what it was at some time before. */
+static void older_store(void) {
+  for (int changes = 0; changes < 3; changes++) {
+    begin(1, false);
+    coord__entry *e = &all[0].entry;
+    if (changes == 0) {
+      etcd.revision = 5;
+    }
+    coord__entry_start(e);
+    if (changes > 0) run_alone();
+    __typeof__(etcd) old = etcd;
+    run_alone();
+    if (changes == 2) {
+      coord__entry_change(e);
+      run_alone();
+    }
+    old.alive[e->lease] = true;
+    old.leases = etcd.leases;
+    etcd = old;
+    coord__entry_doubt(e);
+    T_INT(e->state, COORD__ENTRY_CHECKING);
+    T_TRUE(all[0].believes);
+    faults = false;
+    T_TRUE(step(&all[0]));
+    T_INT(all[0].believes, changes == 1);
+    run_alone();
+    T_TRUE(all[0].believes && etcd.present && etcd.mod == e->mod);
+    T_INT((int)etcd.value, (int)(e->wanted * PROCESSES));
+  }
+}
+
 static void removed_before_anything_was_sent(void) {
   begin(1, false);
   coord__entry_start(&all[0].entry);
@@ -431,4 +539,5 @@ static void removed_before_anything_was_sent(void) {
 
 T_MAIN(T_CASE(any_order), T_CASE(restart_with_the_key_still_there),
        T_CASE(second_one_is_a_conflict), T_CASE(replaced_one_gives_way),
-       T_CASE(refused_change_leaves_all_as_it_was), T_CASE(removed_before_anything_was_sent))
+       T_CASE(refused_change_leaves_all_as_it_was), T_CASE(deleted_by_somebody),
+       T_CASE(taken_after_a_delete), T_CASE(older_store), T_CASE(removed_before_anything_was_sent))

@@ -12,8 +12,38 @@ static void over(coord__entry *e, coord_code code, coord_error *err) {
   tell(e, COORD__ENTRY_IS_OVER, code, err);
 }
 
+static void lose_key(coord__entry *e, coord_error *why) {
+  if (e->is_up) {
+    e->is_up = false;
+    tell(e, COORD__ENTRY_IS_LOST, COORD_LOST, why);
+  } else {
+    coord_error_free(why);
+  }
+}
+
+static void lose(coord__entry *e, coord_error *why) {
+  e->lease = 0;
+  lose_key(e, why);
+}
+
+/* It is not as it was, and its lease lives on as far as is known. mod 0: it is not there. */
+static void miss(coord__entry *e, int64_t mod) {
+  coord_error *err = NULL;
+  e->mod = mod;
+  if (e->removing) return;
+  coord__fail(&err, COORD_LOST, "registration: its key was %s", mod == 0 ? "deleted" : "changed");
+  lose_key(e, err);
+}
+
+static void heed_deletion(coord__entry *e) {
+  bool is_gone = e->is_up && e->deleted > e->mod;
+  e->deleted = 0;
+  if (is_gone) miss(e, 0);
+}
+
 /* The next step, when nothing is under way. Nothing may follow it: it can be over then. */
 static void advance(coord__entry *e) {
+  heed_deletion(e);
   if (e->removing && !e->may_be_there) {
     over(e, COORD_OK, NULL);
   } else if (e->removing) {
@@ -25,6 +55,9 @@ static void advance(coord__entry *e) {
   } else if (!e->is_up || e->stored != e->wanted) {
     e->state = COORD__ENTRY_WRITING;
     e->wire->ask(e);
+  } else if (e->is_unsure) {
+    e->state = COORD__ENTRY_CHECKING;
+    e->wire->ask(e);
   } else {
     e->state = COORD__ENTRY_RESTS;
   }
@@ -34,16 +67,6 @@ static void pause(coord__entry *e) {
   e->state = COORD__ENTRY_PAUSING;
   e->failures++;
   e->wire->pause(e);
-}
-
-static void lose(coord__entry *e, coord_error *why) {
-  e->lease = 0;
-  if (e->is_up) {
-    e->is_up = false;
-    tell(e, COORD__ENTRY_IS_LOST, COORD_LOST, why);
-  } else {
-    coord_error_free(why);
-  }
 }
 
 static bool is_mine(const coord__entry *e, int64_t lease) {
@@ -69,10 +92,15 @@ void coord__entry_change(coord__entry *e) {
   if (e->state == COORD__ENTRY_RESTS) advance(e);
 }
 
+/* What was asked then is answered first. */
+static bool is_asking(const coord__entry *e) {
+  return e->state == COORD__ENTRY_WRITING || e->state == COORD__ENTRY_CHECKING;
+}
+
 void coord__entry_remove(coord__entry *e) {
   bool was_removing = e->removing;
   e->removing = true;
-  if (was_removing || e->state == COORD__ENTRY_WRITING || e->state == COORD__ENTRY_OVER) return;
+  if (was_removing || is_asking(e) || e->state == COORD__ENTRY_OVER) return;
   if (e->state == COORD__ENTRY_PAUSING) e->wire->hurry(e);
   if (e->state == COORD__ENTRY_JOINING) e->wire->leave(e, false);
   advance(e);
@@ -105,8 +133,18 @@ void coord__entry_lost(coord__entry *e, coord_error *why) {
 
 /* ---- the key ---- */
 
+void coord__entry_deleted(coord__entry *e, int64_t revision) {
+  e->deleted = revision;
+  if (e->state == COORD__ENTRY_RESTS) advance(e);
+}
+
+void coord__entry_doubt(coord__entry *e) {
+  e->is_unsure = true;
+  if (e->state == COORD__ENTRY_RESTS) advance(e);
+}
+
 bool coord__entry_begins(coord__entry *e) {
-  if (e->state == COORD__ENTRY_WRITING && (e->lease == 0 || e->removing)) {
+  if (is_asking(e) && (e->lease == 0 || e->removing)) {
     advance(e);
     return false;
   }
@@ -132,19 +170,39 @@ static void on_stored(coord__entry *e) {
   advance(e);
 }
 
-static void on_written(coord__entry *e, const coord__entry_answer *answer) {
+static void conflict(coord__entry *e, int64_t lease) {
   coord_error *err = NULL;
+  coord_code code =
+      coord__fail(&err, COORD_CONFLICT, "registration: another instance has this id (lease %llx)",
+                  (unsigned long long)lease);
+  over(e, code, err);
+}
+
+static void on_written(coord__entry *e, const coord__entry_answer *answer) {
   bool mine = answer->done || (answer->present && is_mine(e, answer->lease));
   e->mod = answer->done || answer->present ? answer->mod : 0;
+  e->is_unsure = false;
   if (answer->done || (mine && answer->same && answer->lease == e->lease)) {
     on_stored(e);
   } else if (mine || !answer->present || (e->replace && !e->was_up)) {
+    if (!answer->present || answer->lease != e->lease) miss(e, e->mod);
     advance(e);
   } else {
-    coord_code code =
-        coord__fail(&err, COORD_CONFLICT, "registration: another instance has this id (lease %llx)",
-                    (unsigned long long)answer->lease);
-    over(e, code, err);
+    conflict(e, answer->lease);
+  }
+}
+
+static void on_checked(coord__entry *e, const coord__entry_answer *answer) {
+  e->is_unsure = false;
+  if (answer->done) {
+    advance(e);
+  } else if (!answer->present || is_mine(e, answer->lease)) {
+    bool is_same = answer->present && answer->same && answer->lease == e->lease;
+    if (is_same) e->mod = answer->mod;
+    if (!is_same) miss(e, answer->present ? answer->mod : 0);
+    advance(e);
+  } else {
+    conflict(e, answer->lease);
   }
 }
 
@@ -161,6 +219,8 @@ void coord__entry_answered(coord__entry *e, const coord__entry_answer *answer) {
   e->failures = 0;
   if (e->state == COORD__ENTRY_WRITING) {
     on_written(e, answer);
+  } else if (e->state == COORD__ENTRY_CHECKING) {
+    on_checked(e, answer);
   } else {
     on_removed(e, answer);
   }
@@ -191,7 +251,7 @@ void coord__entry_failed(coord__entry *e, coord_code code, coord_error *err, boo
     if (e->wanted == e->sent) e->stored = e->wanted;
     tell(e, COORD__ENTRY_IS_REFUSED, code, err);
     advance(e);
-  } else if (again || (is_write && e->was_up)) {
+  } else if (again || (is_write && e->was_up) || e->state == COORD__ENTRY_CHECKING) {
     coord_error_free(err);
     pause(e);
   } else {

@@ -19,15 +19,16 @@ typedef enum coord__entry_state {
   COORD__ENTRY_OUT,     /* was not started */
   COORD__ENTRY_JOINING, /* the lease is asked for */
   COORD__ENTRY_WRITING,
-  COORD__ENTRY_RESTS,   /* all is as it should be */
-  COORD__ENTRY_PAUSING, /* after a failure */
+  COORD__ENTRY_CHECKING, /* whether the key is as it was */
+  COORD__ENTRY_RESTS,    /* all is as it should be */
+  COORD__ENTRY_PAUSING,  /* after a failure */
   COORD__ENTRY_REMOVING,
   COORD__ENTRY_OVER
 } coord__entry_state;
 
 typedef enum coord__entry_news {
   COORD__ENTRY_IS_THERE, /* for the first time */
-  COORD__ENTRY_IS_LOST,  /* with its lease; it is going to be written again */
+  COORD__ENTRY_IS_LOST,  /* with its lease, or to somebody else; it is going to be written again */
   COORD__ENTRY_IS_BACK,
   COORD__ENTRY_IS_STORED, /* a new value */
   COORD__ENTRY_IS_REFUSED, /* value number e->sent: if no other one is wanted by now, the one before it
@@ -49,7 +50,7 @@ typedef struct coord__entry_wire {
 
 /* What the server has said. */
 typedef struct coord__entry_answer {
-  bool done;    /* the key was as expected, and was written or deleted */
+  bool done;    /* the key was as expected, and was written or deleted, if it was to be */
   bool present; /* else: it is there, */
   bool same;    /* with the value that was sent, */
   int64_t mod;  /* with this revision (`done`: of the write), */
@@ -66,6 +67,8 @@ struct coord__entry {
   bool is_up;    /* registered, under the lease that it has */
   bool removing; /* it is not to be there any more */
   bool may_be_there;
+  bool is_unsure;                      /* whether the key is as it was, to be looked at */
+  int64_t deleted;                     /* the revision that did last, not looked at yet; 0: none */
   int64_t lease;                       /* 0: none */
   int64_t mod;                         /* of the key, as far as is known; 0: it is not there */
   int64_t leases[COORD__ENTRY_LEASES]; /* that it was written under, the newest of them */
@@ -91,8 +94,12 @@ void coord__entry_joined(coord__entry *e, int64_t lease);
 void coord__entry_not_joined(coord__entry *e, coord_code code, coord_error *err, bool again);
 /* The lease is lost, and left. */
 void coord__entry_lost(coord__entry *e, coord_error *why);
+/* This revision has deleted the key. Also when that is long ago, or it was done by us. */
+void coord__entry_deleted(coord__entry *e, int64_t revision);
+/* What happened to the key may have been missed. */
+void coord__entry_doubt(coord__entry *e);
 /* About to send what was asked for: if the key's revision is e->mod, put the value that is wanted now
- * under e->lease, or (REMOVING) delete it. False: that is to be done no more. */
+ * under e->lease, or (REMOVING) delete it, or (CHECKING) nothing. False: that is to be done no more. */
 bool coord__entry_begins(coord__entry *e);
 void coord__entry_answered(coord__entry *e, const coord__entry_answer *answer);
 /* It may have been done nevertheless, unless `again` is false. */

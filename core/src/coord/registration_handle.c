@@ -16,6 +16,9 @@
 
 #define PAUSE_NS (INT64_C(100) * COORD__NS_PER_MS)
 #define LONGEST_PAUSE_NS (INT64_C(2000) * COORD__NS_PER_MS)
+/* A registration that has stood for so long is watched. */
+#define WATCH_AFTER_NS (INT64_C(1000) * COORD__NS_PER_MS)
+enum { DOUBLINGS_MAX = 6 };
 
 /* An execution of an op, which waits. */
 typedef struct waiter {
@@ -47,6 +50,9 @@ struct coord_registration {
   coord_instance *sent; /* the same */
   coord_instance *stored;
   coord__timer timer;
+  coord__lookout lookout; /* for deletes of the key */
+  int64_t seen;           /* the revision at which the key was as it should be */
+  int64_t deleted;        /* the revision of a delete that is to be told; 0: none */
   coord__list waiters;
   pthread_mutex_t mutex;
   coord_instance *wanted;  /* by the mutex */
@@ -62,6 +68,7 @@ static void drop_instance(coord_instance *i) {
 static void release(coord_registration *reg) {
   if (atomic_fetch_sub_explicit(&reg->refs, 1, memory_order_acq_rel) > 1) return;
   if (reg->session != NULL) coord__session_release(reg->session);
+  if (reg->lookout.used) coord__watch_free(&reg->lookout.sub.watch); /* in a forked child */
   drop_instance(reg->wanted);
   drop_instance(reg->sent);
   drop_instance(reg->stored);
@@ -202,6 +209,38 @@ static void wire_leave(coord__entry *e, bool gone) {
   coord__session_leave(&reg->member);
 }
 
+/* ---- the key ---- */
+
+/* From then on it would be seen if somebody deleted it. */
+static void watch_later(coord_registration *reg) {
+  coord__lookout *l = &reg->lookout;
+  if (reg->entry.state != COORD__ENTRY_RESTS || l->watching || l->timer.node.is_in) return;
+  int64_t ns = WATCH_AFTER_NS << (l->failures < DOUBLINGS_MAX ? l->failures : DOUBLINGS_MAX);
+  coord__timer_set(l->client->loop, &l->timer, coord__clock_ns() + ns);
+}
+
+static bool matters(coord__lookout *l, int32_t type, const coord_kv *kv) {
+  if (type != COORD_CHANGE_DELETE) return false;
+  COORD__CONTAINER(l, coord_registration, lookout)->deleted = kv->mod_revision;
+  return true;
+}
+
+static void on_wake(coord__lookout *l) {
+  coord_registration *reg = COORD__CONTAINER(l, coord_registration, lookout);
+  int64_t deleted = reg->deleted;
+  reg->deleted = 0;
+  if (deleted > 0) coord__entry_deleted(&reg->entry, deleted);
+  if (l->used && !l->watching) { /* it has ended, who knows before what */
+    coord__lookout_stop(l);
+    l->failures++;
+    coord__entry_doubt(&reg->entry);
+  } else if (!l->watching && reg->entry.state == COORD__ENTRY_RESTS) {
+    coord_op *get = coord__op_get(reg->key.data, reg->key.len);
+    if (get != NULL) coord__op_set(get, COORD_OP_NO_PUTS, 1);
+    if (!coord__lookout_watch(l, get, reg->seen + 1)) watch_later(reg);
+  }
+}
+
 /* ---- asking ---- */
 
 static void wire_ask(coord__entry *e) {
@@ -210,17 +249,18 @@ static void wire_ask(coord__entry *e) {
   coord__registry_turn(reg->registry);
 }
 
-/* If the key is as it was, put or delete it, else show it. NULL: memory is out. */
+/* If the key is as it was, put or delete it or do nothing, else show it. NULL: memory is out. */
 static coord_op *build(coord_registration *reg) {
   const coord__buf *key = &reg->key;
   coord_op *txn = coord__op_txn(), *then = NULL;
+  bool is_check = reg->entry.state == COORD__ENTRY_CHECKING;
   if (reg->entry.state == COORD__ENTRY_REMOVING) {
     then = coord__op_delete(key->data, key->len);
-  } else {
+  } else if (!is_check) {
     then = coord__op_put(key->data, key->len, reg->value.data, reg->value.len);
     if (then != NULL) coord__op_set(then, COORD_OP_LEASE, reg->entry.lease);
   }
-  bool ok = coord__txn_then(txn, then);
+  bool ok = is_check || coord__txn_then(txn, then);
   ok = coord__txn_else(txn, coord__op_get(key->data, key->len)) && ok;
   ok = coord__txn_if(txn, key, COORD_COMPARE_MOD, COORD_EQUAL, reg->entry.mod) && ok;
   return coord__txn_finish(txn, ok);
@@ -276,6 +316,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   reg->registry->asking--;
   coord__registry_turn(reg->registry);
   if (code == COORD_OK) code = read_answer(reg, result, &answer, &err);
+  if (code == COORD_OK) reg->seen = result->revision;
   coord__result_free(result);
   if (reg->entry.state == COORD__ENTRY_OVER) {
     coord_error_free(err);
@@ -284,6 +325,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   } else {
     coord__entry_failed(&reg->entry, code, err, coord__error_may_pass(code, err, doubt));
   }
+  watch_later(reg);
 }
 
 /* ---- pauses ---- */
@@ -327,6 +369,7 @@ static void on_over(coord_registration *reg, coord_code code, const coord_error 
   set_session(reg, NULL);
   coord__list_remove(&reg->turn);
   coord__timer_stop(client_of(reg)->loop, &reg->timer);
+  coord__lookout_stop(&reg->lookout);
   coord__session_leave(&reg->member);
   if (reg->roll != NULL) coord__registry_leave(reg->registry, reg->roll);
   reg->roll = NULL;
@@ -575,6 +618,7 @@ static coord_registration *new_registration(coord_registry *r, coord_queue *queu
   reg->member.news = on_news;
   reg->timer.fire = on_timer;
   reg->open_job.run = run_open;
+  coord__lookout_init(&reg->lookout, r->client, matters, on_wake);
   coord__list_init(&reg->waiters);
   coord__entry_init(&reg->entry, &wire, r->replace);
   pthread_mutex_init(&reg->mutex, NULL);
