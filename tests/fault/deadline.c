@@ -109,8 +109,8 @@ static void opening_without_content_does_not_wait(void) {
   T_OK(coord_config_open(client, "a.b", for_ops, NULL, 0, &config, &err), err);
   T_ERROR(coord_config_get(config, "k", &json, NULL, &err), COORD_INVALID, err, "config.live");
   T_ERROR(coord_config_all(config, &all, &err), COORD_INVALID, err, "config.live");
-  expect_end(client, coord_op_config_set(config, "k", "1", -1), 100, COORD_TIMEOUT,
-             COORD_RETRIABLE | COORD_MAYBE_APPLIED, t_peer_endpoint(peer));
+  expect_end(client, coord_op_config_set(config, "k", "1", -1), COORD_TIMEOUT,
+             COORD_RETRIABLE | COORD_MAYBE_APPLIED, t_peer_endpoint(peer), put_arrived, peer);
   T_INT(t_peer_calls(peer, "KV/Range"), 0);
   T_INT(t_peer_calls(peer, "Watch"), 0);
   coord_config_free(config);
