@@ -446,7 +446,7 @@ static coord_code take_options(coord_mirror *m, const coord_options *o, coord_er
   } else {
     int64_t interval_ns =
         coord__options_int(o, COORD__OPTION_MIRROR_FILE_INTERVAL_MS) * COORD__NS_PER_MS;
-    code = coord__mirror_file_open(path, &scope, interval_ns, &m->file, err);
+    code = coord__mirror_file_open(path, &scope, m->prefix.len, interval_ns, &m->file, err);
   }
   coord__buf_free(&scope);
   return code;
