@@ -34,6 +34,7 @@ struct coord_mirror {
   stage stage;
   coord__snapshot *behind;   /* the version that was told last; NULL: the newest */
   bool full;                 /* too many events wait */
+  coord_code code;           /* why it was not opened */
   coord__mirror_event *last; /* CLOSED, made beforehand; NULL: it has been told */
   coord__buf tasks;          /* that wait for content: coord__task * */
 };
@@ -310,8 +311,9 @@ static void start(void *self, coord__task *task) {
   if (!coord__buf_append(&m->tasks, &task, sizeof(coord__task *))) {
     coord__task_no_memory(task);
   } else if (copy == NULL) {
-    coord__fail(&err, COORD_CLOSED, "mirror: the handle was freed, or the client closed");
-    end_tasks(m, COORD_CLOSED, err);
+    coord_code code = m->code != COORD_OK ? m->code : COORD_CLOSED;
+    coord__fail(&err, code, "mirror: it was not opened, or was freed");
+    end_tasks(m, code, err);
     coord_error_free(err);
   } else if (copy->code != COORD_OK) {
     end_tasks(m, copy->code, copy->error);
@@ -410,8 +412,8 @@ static void run_open(coord__job *job) {
       coord__copy_join(copy, &m->member);
       catch_up(m);
     } else {
-      coord__no_memory(&err);
-      tell_closed(m, COORD_NO_MEMORY, err);
+      m->code = coord__no_memory(&err);
+      tell_closed(m, m->code, err);
     }
   }
   coord_error_free(err);
@@ -446,7 +448,7 @@ static coord_code take_options(coord_mirror *m, const coord_options *o, coord_er
   } else {
     int64_t interval_ns =
         coord__options_int(o, COORD__OPTION_MIRROR_FILE_INTERVAL_MS) * COORD__NS_PER_MS;
-    code = coord__mirror_file_open(path, &scope, interval_ns, &m->file, err);
+    code = coord__mirror_file_open(path, &scope, m->prefix.len, interval_ns, &m->file, err);
   }
   coord__buf_free(&scope);
   return code;
