@@ -231,8 +231,8 @@ typedef struct asking {
   coord_op *ops[WINDOW];
   int free_ops[WINDOW];
   int free_count;
-  int *op_of;      /* of each question */
-  int64_t *begun;  /* from when it should have begun: who waits for its turn waits too */
+  int *op_of;     /* of each question */
+  int64_t *begun; /* from when it should have begun: who waits for its turn waits too */
   int64_t *samples;
   int64_t from, gap;
   long started, ended;

@@ -130,7 +130,7 @@ static void *submit_all(void *arg) {
     uint64_t tag = (uint64_t)l->thread * calls_per_thread + i;
     /* 1,600 puts in all: etcd refuses some when 5,000 are committed and not applied, or wait for 7 s. */
     coord_op *op = i % 10 == 0 ? coord_op_put(key, strlen(key), &tag, sizeof tag)
-                              : coord_op_get(key, strlen(key));
+                               : coord_op_get(key, strlen(key));
     l->ids[i] = submit(l->client, op, l->queue, tag);
   }
   return NULL;
