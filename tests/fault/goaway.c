@@ -255,8 +255,9 @@ typedef struct patient {
 static void *wait_twelve_seconds(void *arg) {
   patient *p = arg;
   coord_error *err = NULL;
-  coord_client *client = t_client_with("endpoints", t_peer_endpoint(p->peer),
-                                       "keepalive.timeout.ms", p->timeout_ms, "log.level", "off", NULL);
+  coord_client *client =
+      t_client_with("endpoints", t_peer_endpoint(p->peer), "keepalive.timeout.ms", p->timeout_ms,
+                    "log.level", "off", NULL);
   coord_op *op = coord_op_put("k", 1, "v", 1);
   int64_t start = t_now_ms();
   p->code = coord_call(client, op, 12000, NULL, &err);

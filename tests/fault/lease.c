@@ -79,7 +79,8 @@ static void lease_survives_restarts_and_cuts(void) {
   t_proxy *proxy = t_proxy_start(t_etcd_port(etcd, 0));
   coord_client *client = t_client_with("endpoints", t_proxy_endpoint(proxy), NULL);
   coord_queue *queue = t_queue();
-  coord_lease *lease = t_lease(client, 12, queue, 1); /* which a slow restart does not put at risk */
+  coord_lease *lease =
+      t_lease(client, 12, queue, 1); /* which a slow restart does not put at risk */
   int64_t id = coord_lease_id(lease);
   for (int i = 0; i < 10; i++) {
     t_proxy_cut(proxy);

@@ -24,7 +24,7 @@ enum {
   term_ms = 3000,
   args_max = 48,
   clusters_max = 8,
-  established = 1, /* of a TCP socket in /proc/net/tcp */
+  established = 1,    /* of a TCP socket in /proc/net/tcp */
   first_port = 20000, /* below the range that the kernel gives to outgoing connections */
   port_count = 12000
 };
