@@ -114,18 +114,25 @@ static void goaway_that_asks_for_calm_is_obeyed(void) {
   t_peer_stop(peer);
 }
 
+/* By its attempts and not by a deadline: that may pass while the server has the call and has not refused it
+ * yet, which is another matter. The pauses between eight are 768 ms, with the most jitter 614. */
+enum { EIGHT_MS = 600 };
+
+static coord_client *eight_times(t_peer *peer) {
+  return t_client_with("endpoints", t_peer_endpoint(peer), "retry.max.attempts", "8",
+                       "request.timeout.ms", "60000", NULL);
+}
+
 static void goaway_on_every_connection_is_no_storm(void) {
   static const t_rule rules[] = {{.goaway = true, .last_back = 1, .never = true}};
   t_peer *peer = t_peer_grpc(rules, 1, NULL);
-  coord_client *client =
-      t_client_with("endpoints", t_peer_endpoint(peer), "request.timeout.ms", "500", NULL);
+  coord_client *client = eight_times(peer);
   int64_t start = t_now_ms();
   coord_op *op = coord_op_put("k", 1, "v", 1);
   coord_error *err = NULL;
-  coord_code code = coord_call(client, op, 0, NULL, &err);
-  T_TRUE(code == COORD_UNAVAILABLE || code == COORD_TIMEOUT);
+  T_CODE(coord_call(client, op, 0, NULL, &err), COORD_UNAVAILABLE);
   T_INT(coord_error_flags(err) & COORD_MAYBE_APPLIED, 0);
-  T_WITHIN(start, 1000);
+  T_TRUE(t_now_ms() - start >= EIGHT_MS);
   T_TRUE(t_peer_connections(peer) < 30);
   coord_error_free(err);
   coord_op_free(op);
@@ -150,15 +157,13 @@ static void write_that_is_always_refused_was_not_applied(void) {
   static const t_rule rules[] = {{.reset = T_RESET(NGHTTP2_REFUSED_STREAM)}};
   coord_error *err = NULL;
   t_peer *peer = t_peer_grpc(rules, 1, NULL);
-  coord_client *client =
-      t_client_with("endpoints", t_peer_endpoint(peer), "request.timeout.ms", "500", NULL);
+  coord_client *client = eight_times(peer);
   int64_t start = t_now_ms();
-  coord_code code = coord_put(client, "k", 1, "v", 1, &err);
-  T_TRUE(code == COORD_UNAVAILABLE || code == COORD_TIMEOUT);
+  T_CODE(coord_put(client, "k", 1, "v", 1, &err), COORD_UNAVAILABLE);
   T_INT(coord_error_flags(err) & COORD_MAYBE_APPLIED, 0);
   T_TRUE((coord_error_flags(err) & COORD_RETRIABLE) != 0);
-  T_WITHIN(start, 1000);
-  T_TRUE(t_peer_calls(peer, "KV/Put") < 50);
+  T_TRUE(t_now_ms() - start >= EIGHT_MS);
+  T_INT(t_peer_calls(peer, "KV/Put"), 8);
   coord_error_free(err);
   coord_client_free(client);
   t_peer_stop(peer);
