@@ -145,7 +145,7 @@ static void check_handle(checker *c, json_object *v, const char *wanted) {
   const char *kind = text_of(member(c->handles, text_of(v)));
   if (kind[0] == '\0') {
     wrong(c, v, "no step before made %s", is_text(v) ? text_of(v) : "such a handle");
-  } else if (strcmp(wanted, "any") != 0 && strcmp(wanted, kind) != 0) {
+  } else if (strcmp(wanted, "any") != 0 && !conf_in_list(kind, wanted, '|')) {
     wrong(c, v, "%s is a %s, no %s", text_of(v), kind, wanted);
   }
 }
