@@ -133,11 +133,14 @@ static void declare(checker *c, json_object *names, json_object *v, const char *
 
 /* A client that no step opened is opened at its first use. */
 static void check_client(checker *c, json_object *v) {
-  const char *kind = text_of(member(c->handles, text_of(v)));
-  if (kind[0] == '\0') {
+  const char *name = v != NULL ? text_of(v) : "c";
+  const char *kind = text_of(member(c->handles, name));
+  if (kind[0] == '\0' && v == NULL) {
+    json_object_object_add(c->handles, name, json_object_new_string("client"));
+  } else if (kind[0] == '\0') {
     declare(c, c->handles, v, "client");
   } else if (strcmp(kind, "client") != 0) {
-    wrong(c, v, "%s is a %s, no client", text_of(v), kind);
+    wrong(c, v, "%s is a %s, no client", name, kind);
   }
 }
 
@@ -346,7 +349,7 @@ static void check_common(checker *c, const conf_verb *verb, json_object *step) {
   json_object *client = member(step, "client"), *start = member(step, "start");
   json_object *until = member(step, "until"), *expect = member(step, "expect");
   if (client != NULL && !has_client) wrong(c, client, "%s takes no client", verb->name);
-  if (client != NULL && has_client) check_client(c, client);
+  if (has_client) check_client(c, client);
   if (start != NULL && !operation) wrong(c, start, "%s cannot be started", verb->name);
   if (member(step, "timeout_ms") != NULL) {
     if (!operation) wrong(c, step, "%s takes no timeout_ms", verb->name);

@@ -97,8 +97,8 @@ static coord_code open_lock(run *r, json_object *step, const coord_options *opti
 static coord_code open_watch(run *r, json_object *step, handle *h, coord_watch **watch,
                              coord_error **err) {
   coord_op *get = op_of_range(r, step);
-  int64_t start = run_int(r, step, "start", 0);
-  coord_code code = coord_watch_open(h->client, get, start, h->queue, 1, watch, err);
+  int64_t from = run_int(r, step, "from", 0);
+  coord_code code = coord_watch_open(h->client, get, from, h->queue, 1, watch, err);
   coord_op_free(get);
   return code;
 }
