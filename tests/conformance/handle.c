@@ -38,11 +38,11 @@ static void drop(handle *h) {
 /* ---- clients ---- */
 
 static json_object *open_client(run *r, const char *name, json_object *step) {
-  coord_options *options = step != NULL ? run_options(r, step) : NULL;
+  coord_error *err = NULL;
+  coord_options *options = step != NULL ? run_options(r, step, &err) : NULL;
   const char *wire = getenv("COORD_TEST_WIRE");
   bool door = step != NULL && run_bool(r, step, "door", false);
   json_object *failure = NULL;
-  coord_error *err = NULL;
   coord_client *client = NULL;
   const char *const defaults[][2] = {{"endpoints", door ? r->door : r->endpoint},
                                      {"wire", wire && *wire ? wire : "grpc"},
@@ -54,7 +54,8 @@ static json_object *open_client(run *r, const char *name, json_object *step) {
     if (run_member(given, defaults[i][0]) != NULL) continue;
     coord_options_set(options, defaults[i][0], defaults[i][1], NULL);
   }
-  coord_code code = r->why[0] != '\0' ? COORD_OK : coord_client_open(options, &client, &err);
+  coord_code code = coord_error_code(err);
+  if (code == COORD_OK && r->why[0] == '\0') code = coord_client_open(options, &client, &err);
   if (code != COORD_OK) failure = record_failure(code, err);
   if (client != NULL) add(r, name, CLIENT)->it = client;
   coord_error_free(err);
@@ -157,7 +158,6 @@ static coord_code open_it(run *r, json_object *step, const coord_options *option
   }
 }
 
-/* Options of a handle begin with those of a client, so they have to name its wire too. */
 json_object *handle_open(run *r, json_object *step, handle_kind kind) {
   const char *name = run_text(r, step, "as");
   if (kind == CLIENT) return open_client(r, name, step);
@@ -168,11 +168,11 @@ json_object *handle_open(run *r, json_object *step, handle_kind kind) {
   }
   coord_error *err = NULL;
   json_object *record = NULL;
-  coord_options *options = run_options(r, step);
+  coord_options *options = run_options(r, step, &err);
   handle *h = add(r, name, kind);
   h->client = client;
   coord_queue_open(&h->queue, NULL);
-  coord_code code = open_it(r, step, options, h, &err);
+  coord_code code = err != NULL ? coord_error_code(err) : open_it(r, step, options, h, &err);
   if (code != COORD_OK) {
     record = record_failure(code, err);
   } else if (kind == LEASE) {

@@ -73,8 +73,8 @@ int64_t run_int(run *r, json_object *step, const char *name, int64_t otherwise);
 bool run_bool(run *r, json_object *step, const char *name, bool otherwise);
 /* An argument `json` as text; lives until the step ends. */
 const char *run_json(json_object *step);
-/* NULL when it is not given; else the caller frees it. */
-coord_options *run_options(run *r, json_object *step);
+/* NULL when none are given; else the caller frees them. `err` is set when one is refused. */
+coord_options *run_options(run *r, json_object *step, coord_error **err);
 /* Whether the result is what is expected. */
 bool run_compare(run *r, json_object *expected, json_object *actual);
 bool run_save(run *r, json_object *save, json_object *result);

@@ -91,18 +91,14 @@ const char *run_json(json_object *step) {
   return json_object_to_json_string(run_member(step, "json"));
 }
 
-coord_options *run_options(run *r, json_object *step) {
+coord_options *run_options(run *r, json_object *step, coord_error **err) {
   coord_options *options = NULL;
-  coord_error *err = NULL;
   json_object *given = run_member(step, "options");
   if (given == NULL) return NULL;
   coord_options_new(&options);
   json_object_object_foreach(given, name, written) {
     const char *value = json_object_get_string(run_value(r, written));
-    coord_options_set(options, name, value, &err);
-    if (err != NULL) run_fail(r, "%s", coord_error_message(err));
-    coord_error_free(err);
-    err = NULL;
+    if (*err == NULL) coord_options_set(options, name, value, err);
   }
   return options;
 }
