@@ -19,12 +19,12 @@ typedef struct checker {
 } checker;
 
 static const char every_field[] =
-    "key value create_revision mod_revision version lease prev type json prev_json instance id name address "
+    "key value create_revision mod_revision version lease prev type json prev_json instance id "
+    "name address "
     "port weight status metadata revision kvs count total more deleted succeeded parts";
 static const char outcome_fields[] = "error retriable maybe_applied message";
 static const char operators[] = "hex int gt ge lt ne has in";
-static const char event_types[] =
-    "CHANGES RESYNC AT_RISK LOST RESTORED ACQUIRED CLOSED REJECTED";
+static const char event_types[] = "CHANGES RESYNC AT_RISK LOST RESTORED ACQUIRED CLOSED REJECTED";
 
 __attribute__((format(printf, 3, 4))) static void wrong(checker *c, json_object *where,
                                                         const char *format, ...) {
@@ -197,8 +197,8 @@ static void check_txn_list(checker *c, const char *type, json_object *v) {
     json_object *item = json_object_array_get_idx(v, i);
     if (strcmp(type, "if") == 0) {
       check_condition(c, item);
-    } else if (!conf_in_list(text_of(member(item, "do")), "put get delete txn config_set config_delete",
-                             ' ')) {
+    } else if (!conf_in_list(text_of(member(item, "do")),
+                             "put get delete txn config_set config_delete", ' ')) {
       wrong(c, item, "what a txn does is put, get, delete, txn, config_set or config_delete");
     } else {
       check_arguments(c, conf_verb_named(text_of(member(item, "do"))), item);

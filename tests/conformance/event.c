@@ -77,8 +77,8 @@ json_object *event_changes(run *r, handle *h, size_t count) {
       json_object_array_add(h->left, json_object_get(json_object_array_get_idx(changes, i)));
     }
     if (changes == NULL) {
-      run_fail(r, "%zu of %zu changes came: %.300s, then %.300s",
-               json_object_array_length(h->left), count, json_object_to_json_string(h->left),
+      run_fail(r, "%zu of %zu changes came: %.300s, then %.300s", json_object_array_length(h->left),
+               count, json_object_to_json_string(h->left),
                event != NULL ? json_object_to_json_string(event) : "nothing");
     }
     json_object_put(event);

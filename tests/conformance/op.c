@@ -140,7 +140,8 @@ static coord_op *of_lease(run *r, json_object *step, const char *verb) {
   return strcmp(verb, "lease_list") == 0 ? coord_op_lease_list() : NULL;
 }
 
-static coord_op *of_config(run *r, json_object *step, const char *verb, const coord_config *config) {
+static coord_op *of_config(run *r, json_object *step, const char *verb,
+                           const coord_config *config) {
   const char *key = run_text(r, step, "key");
   int64_t version = run_int(r, step, "version", -1);
   if (strcmp(verb, "config_set") == 0) {

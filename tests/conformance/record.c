@@ -155,8 +155,9 @@ static void put_changes(json_object *map, const handle *h, const coord_event *ev
 }
 
 json_object *record_event(const handle *h, const coord_event *event) {
-  static const char *const names[] = {"RESULT",   "CHANGES",  "RESYNC", "AT_RISK", "LOST",    "RESTORED",
-                                      "ACQUIRED", "STATE", "LOG",     "CLOSED", "REJECTED"};
+  static const char *const names[] = {"RESULT", "CHANGES",  "RESYNC",   "AT_RISK",
+                                      "LOST",   "RESTORED", "ACQUIRED", "STATE",
+                                      "LOG",    "CLOSED",   "REJECTED"};
   json_object *map = json_object_new_object();
   int32_t type = coord_event_type(event);
   put_text(map, "type", type >= 0 && type <= COORD_EVENT_REJECTED ? names[type] : "?");

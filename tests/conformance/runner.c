@@ -78,7 +78,8 @@ static const char *text(json_object *map, const char *name) {
 static const char *reason_to_skip(json_object *needs) {
   const char *wire = text(needs, "wire"), *etcd = text(needs, "etcd");
   int major = 0, minor = 0, has_major = 0, has_minor = 0;
-  if (wire != NULL && strcmp(wire, place("COORD_TEST_WIRE", "grpc")) != 0) return text(needs, "why");
+  if (wire != NULL && strcmp(wire, place("COORD_TEST_WIRE", "grpc")) != 0)
+    return text(needs, "why");
   if (etcd == NULL) return NULL;
   sscanf(etcd, "%d.%d", &major, &minor);
   sscanf(version, "%d.%d", &has_major, &has_minor);

@@ -15,7 +15,8 @@ static const char *verb_of(json_object *step) {
 
 /* What waits for others has a deadline of its own. */
 static int32_t timeout_of(run *r, json_object *step) {
-  static const char waiting[] = "acquire release campaign proclaim resign registered update deregister";
+  static const char waiting[] =
+      "acquire release campaign proclaim resign registered update deregister";
   int64_t otherwise = conf_in_list(verb_of(step), waiting, ' ') ? WAIT_MS : 0;
   return (int32_t)run_int(r, step, "timeout_ms", otherwise);
 }
@@ -167,8 +168,8 @@ static json_object *read_mirror(run *r, json_object *step, handle *h) {
   coord_result *result = NULL;
   bytes key = run_bytes(r, step, "key");
   bool all = strcmp(verb_of(step), "mirror_all") == 0;
-  coord_code code = all ? coord_mirror_all(h->it, &result)
-                        : coord_mirror_get(h->it, key.data, key.len, &result);
+  coord_code code =
+      all ? coord_mirror_all(h->it, &result) : coord_mirror_get(h->it, key.data, key.len, &result);
   json_object *record =
       code == COORD_OK ? record_result("mirror", result) : record_failure(code, NULL);
   coord_result_free(result);
@@ -183,7 +184,8 @@ static json_object *read_registry(run *r, json_object *step, handle *h) {
     return local_text(code, json, err, "services");
   }
   coord_instances *all = NULL;
-  coord_code code = coord_registry_discover(h->it, run_text(r, step, "service"), WAIT_MS, &all, &err);
+  coord_code code =
+      coord_registry_discover(h->it, run_text(r, step, "service"), WAIT_MS, &all, &err);
   json_object *record = local_text(code, coord_instances_json(all), err, "instances");
   coord_instances_free(all);
   return record;
@@ -195,7 +197,8 @@ static json_object *with_handle(run *r, json_object *step) {
   coord_error *err = NULL;
   if (h == NULL) return NULL;
   if (strcmp(verb, "event") == 0) return event_next(r, h, step);
-  if (strcmp(verb, "changes") == 0) return event_changes(r, h, (size_t)run_int(r, step, "count", 0));
+  if (strcmp(verb, "changes") == 0)
+    return event_changes(r, h, (size_t)run_int(r, step, "count", 0));
   if (strcmp(verb, "look") == 0) return handle_look(r, h);
   if (strcmp(verb, "close") == 0) return close_it(h);
   if (strcmp(verb, "instances") == 0 || strcmp(verb, "services") == 0) {
@@ -237,9 +240,9 @@ static json_object *command(run *r, json_object *step) {
 static const struct {
   const char *verb;
   handle_kind kind;
-} openers[] = {{"client", CLIENT},       {"lease", LEASE},        {"adopt", LEASE},
-               {"watch", WATCH},         {"lock", LOCK},          {"election", ELECTION},
-               {"registry", REGISTRY},   {"config", CONFIG},      {"mirror", MIRROR},
+} openers[] = {{"client", CLIENT},         {"lease", LEASE},        {"adopt", LEASE},
+               {"watch", WATCH},           {"lock", LOCK},          {"election", ELECTION},
+               {"registry", REGISTRY},     {"config", CONFIG},      {"mirror", MIRROR},
                {"register", REGISTRATION}, {"discovery", DISCOVERY}};
 
 static json_object *once(run *r, json_object *step) {

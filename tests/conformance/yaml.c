@@ -20,7 +20,7 @@ typedef struct reader {
 static const char *const words[] = {"yes", "no", "on", "off", "y", "n"};
 
 __attribute__((format(printf, 3, 4))) static json_object *refuse(reader *r, size_t line,
-                                                                const char *format, ...) {
+                                                                 const char *format, ...) {
   char text[200];
   va_list args;
   va_start(args, format);
