@@ -2,6 +2,7 @@
  * conformance_scenarios FILE...            each scenario as one line of JSON
  * conformance_scenarios --verbs            the table of verbs for README.md
  * conformance_scenarios --test DIR         test cases: what stands in DIR is in order
+ * conformance_scenarios --must-fail FILE RUNNER...  test cases: the runner finds all of the file wrong
  */
 #include <dirent.h>
 #include <stdbool.h>
@@ -139,6 +140,35 @@ static void check_folder(const char *dir, const char *folder, bool bad) {
   free(names);
 }
 
+/* What a runner says of scenarios that are wrong, turned round. */
+static void must_fail(const char *file, int count, char **runner) {
+  char command[2048] = "", line[4096];
+  int cases = 0;
+  for (int i = 0; i < count; i++) {
+    size_t n = strlen(command);
+    snprintf(command + n, sizeof command - n, "'%s' ", runner[i]);
+  }
+  size_t used = strlen(command);
+  snprintf(command + used, sizeof command - used, "'%s'", file);
+  FILE *output = popen(command, "r");
+  while (output != NULL && fgets(line, sizeof line, output) != NULL) {
+    char name[128];
+    if (sscanf(line, "not ok %127[^: \n]", name) == 1) {
+      tell(true, name, "");
+    } else if (sscanf(line, "ok %127s", name) == 1) {
+      tell(false, name, "the runner finds nothing wrong with it");
+    } else {
+      fputs(line, stdout);
+      if (strncmp(line, "skip ", 5) != 0) continue;
+    }
+    cases++;
+  }
+  if (output != NULL) pclose(output);
+  if (cases == 0) {
+    tell(false, "must_fail", "the runner said nothing");
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "--verbs") == 0) {
     print_verbs();
@@ -146,8 +176,13 @@ int main(int argc, char **argv) {
   }
   if (argc == 3 && strcmp(argv[1], "--test") == 0) {
     readme_has_the_verbs(argv[2]);
+    check_file(argv[2], "must_fail.yaml", false);
     check_folder(argv[2], "scenarios", false);
     check_folder(argv[2], "bad", true);
+    return failed == 0 ? 0 : 1;
+  }
+  if (argc >= 4 && strcmp(argv[1], "--must-fail") == 0) {
+    must_fail(argv[2], argc - 3, argv + 3);
     return failed == 0 ? 0 : 1;
   }
   return print_scenarios(argc - 1, argv + 1);

@@ -117,6 +117,9 @@ static bool same_text(json_object *a, json_object *b) {
 
 static bool same_json(json_object *a, json_object *b) {
   json_type type = json_object_get_type(a);
+  if (type == json_type_int && json_object_is_type(b, json_type_int)) {
+    return json_object_get_int64(a) == json_object_get_int64(b);
+  }
   if (is_number(a) && is_number(b)) return json_object_get_double(a) == json_object_get_double(b);
   if (type != json_object_get_type(b)) return false;
   if (type == json_type_string) return same_text(a, b);
