@@ -54,6 +54,63 @@ static void timeout_zero_takes_the_clients_default(void) {
   t_peer_stop(peer);
 }
 
+/* A mirror, and then a configuration of two layers, of which the server gives so many before it falls silent. */
+static void expect_no_content(const t_rule *rules, size_t n) {
+  t_peer *peer = t_peer_grpc(rules, n, NULL);
+  coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), "request.timeout.ms",
+                                       "250", "log.level", "off", NULL);
+  coord_config *config = NULL;
+  coord_mirror *mirror = NULL;
+  coord_error *err = NULL;
+  int64_t start = t_now_ms();
+  T_ERROR(coord_config_open(client, "a.b", NULL, NULL, 0, &config, &err), COORD_TIMEOUT, err,
+          "deadline");
+  T_TRUE(config == NULL && t_now_ms() - start >= 248);
+  start = t_now_ms();
+  T_ERROR(coord_mirror_open(client, "c", 1, NULL, NULL, 0, &mirror, &err), COORD_TIMEOUT, err,
+          "deadline");
+  T_TRUE(mirror == NULL && t_now_ms() - start >= 248);
+  coord_client_free(client);
+  t_peer_stop(peer);
+}
+
+static void opening_waits_for_content_as_long_as_for_a_call(void) {
+  static const t_rule second_is_silent[] = {
+      {.method = "KV/Range", .times = 1, .data = T_EMPTY_MESSAGE, .grpc_status = "0"},
+      {.never = true}};
+  expect_no_content(never_answers, 1);
+  expect_no_content(second_is_silent, 2);
+}
+
+/* Neither waits for the server; the second one does not even ask it. */
+static void opening_without_content_does_not_wait(void) {
+  t_peer *peer = t_peer_grpc(never_answers, 1, NULL);
+  coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
+  coord_options *waits_not = t_options("mirror.wait", "false", NULL);
+  coord_options *for_ops = t_options("config.live", "false", NULL);
+  coord_config *config = NULL;
+  coord_result *all = NULL;
+  coord_error *err = NULL;
+  char *json = NULL;
+  T_OK(coord_config_open(client, "a.b", for_ops, NULL, 0, &config, &err), err);
+  T_ERROR(coord_config_get(config, "k", &json, NULL, &err), COORD_INVALID, err, "config.live");
+  T_ERROR(coord_config_all(config, &all, &err), COORD_INVALID, err, "config.live");
+  expect_end(client, coord_op_config_set(config, "k", "1", -1), 100, COORD_TIMEOUT,
+             COORD_RETRIABLE | COORD_MAYBE_APPLIED, t_peer_endpoint(peer));
+  T_INT(t_peer_calls(peer, "KV/Range"), 0);
+  T_INT(t_peer_calls(peer, "Watch"), 0);
+  coord_config_free(config);
+  T_OK(coord_config_open(client, "a.b", waits_not, NULL, 0, &config, &err), err);
+  T_ERROR(coord_config_get(config, "k", &json, NULL, &err), COORD_UNAVAILABLE, err,
+          "not there yet");
+  T_TRUE(t_peer_wait_calls(peer, "KV/Range", 2, 10000));
+  coord_config_free(config);
+  coord_options_free(waits_not);
+  coord_options_free(for_ops);
+  coord_client_free(client);
+  t_peer_stop(peer);
+}
+
 static void server_is_told_how_long_it_has(void) {
   if (t_on_gateway()) T_SKIP("wire/gateway.c has the headers of HTTP/1.1");
   static const t_rule rules[] = {{.data = T_EMPTY_MESSAGE, .grpc_status = "0"}};
@@ -233,7 +290,9 @@ static void opening_towards_a_stopped_server_times_out(void) {
 }
 
 T_MAIN(T_CASE(silent_server_ends_in_a_timeout_and_is_told_so),
-       T_CASE(timeout_zero_takes_the_clients_default), T_CASE(server_is_told_how_long_it_has),
+       T_CASE(timeout_zero_takes_the_clients_default),
+       T_CASE(opening_waits_for_content_as_long_as_for_a_call),
+       T_CASE(opening_without_content_does_not_wait), T_CASE(server_is_told_how_long_it_has),
        T_CASE(answer_after_the_deadline_disturbs_nobody),
        T_CASE(deadlines_of_a_thousand_calls_are_kept),
        T_CASE(very_short_deadlines_do_not_cost_the_connection),

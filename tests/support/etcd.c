@@ -243,6 +243,8 @@ static void build_arguments(const t_cluster *cluster, const node *n, arguments *
   add(args, "--initial-cluster=%s", members);
   add(args, "--initial-cluster-state=%s", n->joins ? "existing" : "new");
   if (binary.no_fsync) add(args, "--unsafe-no-fsync");
+  add(args,
+      "--bcrypt-cost=4"); /* logins are many in tests; the usual 10 is a tenth of a second of work each */
   if (cluster->pki) add_tls(cluster, args);
   if (cluster->divisible) add_quick(args);
   for (const char *const *more = cluster->args; more && *more; more++) add(args, "%s", *more);

@@ -198,6 +198,16 @@ static size_t walk(const coord__lineup *l, size_t from) {
   return from;
 }
 
+/* Who stands in for others has had his own turn with that: else he would get theirs besides his. */
+static size_t in_turn(const coord__lineup *l, atomic_uint_fast64_t *turn) {
+  size_t from = (size_t)(take_turn(turn) % l->count), i = walk(l, from);
+  if (i != from) {
+    size_t skipped = (i + l->count - from) % l->count;
+    atomic_fetch_add_explicit(turn, skipped, memory_order_relaxed);
+  }
+  return i;
+}
+
 static size_t draw_random(const coord__lineup *l, atomic_uint_fast64_t *turn) {
   (void)turn;
   return (size_t)share(coord__random(), l->count);
@@ -263,7 +273,7 @@ coord_instance *coord__lineup_pick(const coord__lineup *l, atomic_uint_fast64_t 
   if (l->count == 0) return NULL;
   switch (l->policy) {
     case COORD_PICK_ROUND_ROBIN:
-      i = walk(l, (size_t)(take_turn(turn) % l->count));
+      i = in_turn(l, turn);
       break;
     case COORD_PICK_RANDOM:
       i = draw(l, turn, draw_random);

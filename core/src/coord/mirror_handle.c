@@ -211,12 +211,11 @@ static void end_tasks(coord_mirror *m, coord_code code, const coord_error *err) 
   m->tasks = (coord__buf){0};
   for (size_t i = 0; i < tasks.len / sizeof(coord__task *); i++) {
     coord__task *task = ((coord__task **)(void *)tasks.data)[i];
-    coord_error *copy = coord__error_dup(err);
     coord_result *nothing = code == COORD_OK ? coord__result_empty() : NULL;
     if (code == COORD_OK && nothing == NULL) {
-      coord__task_complete(task, coord__no_memory(&copy), copy, NULL);
+      coord__task_no_memory(task);
     } else {
-      coord__task_complete(task, code, copy, nothing);
+      coord__task_complete(task, code, coord__error_dup(err), nothing);
     }
   }
   coord__buf_free(&tasks);
@@ -309,7 +308,7 @@ static void start(void *self, coord__task *task) {
   coord_error *err = NULL;
   coord__copy *copy = m->member.copy;
   if (!coord__buf_append(&m->tasks, &task, sizeof(coord__task *))) {
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__task_no_memory(task);
   } else if (copy == NULL) {
     coord__fail(&err, COORD_CLOSED, "mirror: the handle was freed, or the client closed");
     end_tasks(m, COORD_CLOSED, err);
@@ -411,7 +410,8 @@ static void run_open(coord__job *job) {
       coord__copy_join(copy, &m->member);
       catch_up(m);
     } else {
-      tell_closed(m, coord__no_memory(&err), err);
+      coord__no_memory(&err);
+      tell_closed(m, COORD_NO_MEMORY, err);
     }
   }
   coord_error_free(err);

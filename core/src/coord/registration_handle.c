@@ -246,7 +246,8 @@ void coord__registration_ask(coord__list *turn) {
   }
   reg->asking = true;
   reg->registry->asking++;
-  coord__ask_start(&reg->ask, build(reg), coord__client_deadline_ns(reg->ask.client, coord__clock_ns(), 0));
+  coord__ask_start(&reg->ask, build(reg),
+                   coord__client_deadline_ns(reg->ask.client, coord__clock_ns(), 0));
 }
 
 static coord_code read_answer(const coord_registration *reg, const coord_result *r,
