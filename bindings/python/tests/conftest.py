@@ -116,7 +116,8 @@ class Lines:
     """Prints what the other test programs print."""
 
     def pytest_runtest_logreport(self, report):
-        case = report.nodeid.split("::", 1)[-1].replace("test_", "", 1).replace(": ", ":")
+        file, case = report.nodeid.rsplit("/", 1)[-1].replace("test_", "").split(".py::", 1)
+        case = f"{file}_{case}".replace(": ", ":")
         if report.skipped:
             print(f"skip {case}: {report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr}", flush=True)
         elif report.failed:

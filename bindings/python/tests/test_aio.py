@@ -82,7 +82,7 @@ def test_another_loop_is_refused(etcd, name):
 
 def test_nobody_answers():
     async def main():
-        async with coord.aio.Client("127.0.0.1:1"):
+        async with coord.aio.Client("127.0.0.1:1", connect_timeout=0.3):
             pass
 
     with pytest.raises(coord.Unavailable):

@@ -84,13 +84,11 @@ def builder() -> cffi.FFI:
     ffi = cffi.FFI()
     ffi.cdef(cdef(where))
     ffi.cdef((HERE / "_glue.h").read_text(encoding="utf-8"))
-    ffi.set_source(
-        "coord._native",
-        '#include <coord.h>\n#include "_glue.h"\n#include "_glue.c"\n',
-        py_limited_api=True,
-        define_macros=[("Py_LIMITED_API", "0x03090000")],
-        **{**where, "include_dirs": [*where["include_dirs"], str(HERE)]},
-    )
+    where["include_dirs"] = [*where["include_dirs"], str(HERE)]
+    where["depends"] = [str(HERE / name) for name in ("_glue.c", "_glue.h", "_build.py")]
+    where["define_macros"] = [("Py_LIMITED_API", "0x03090000")]
+    source = '#include <coord.h>\n#include "_glue.h"\n#include "_glue.c"\n'
+    ffi.set_source("coord._native", source, py_limited_api=True, **where)
     return ffi
 
 

@@ -84,8 +84,9 @@ class Caller:
             while started:
                 block = lib.py_wait(queue, SLICE_MS, 64)
                 for record in records(block) if block else ():
-                    results[record.tag] = ops[record.tag].read(record) if record.code == 0 else record.error()
-                    del started[record.tag]
+                    tag: int = record.tag
+                    results[tag] = ops[tag].read(record) if record.code == 0 else record.error()
+                    del started[tag]
         except BaseException:
             for call_id in started.values():
                 lib.coord_cancel(self.client, call_id)

@@ -5,8 +5,8 @@
 
 /* The numbers at the head of a record. _record.py has the same list. */
 enum {
-  REC_SIZE,     /* of the record in bytes, a multiple of 8 */
-  REC_TYPE,     /* COORD_EVENT_... */
+  REC_SIZE, /* of the record in bytes, a multiple of 8 */
+  REC_TYPE, /* COORD_EVENT_... */
   REC_TAG,
   REC_CODE,
   REC_REVISION,
@@ -60,7 +60,9 @@ static source source_of_result(const coord_result *result) {
   return (source){NULL, result, NULL, coord_result_json(result), NULL};
 }
 
-static size_t changes(const source *s) { return s->event != NULL ? coord_event_count(s->event) : 0; }
+static size_t changes(const source *s) {
+  return s->event != NULL ? coord_event_count(s->event) : 0;
+}
 
 static size_t length(const char *text) { return text != NULL ? strlen(text) : 0; }
 
@@ -88,7 +90,8 @@ static size_t measure_items(const source *s, size_t *items) {
 static size_t measure(const source *s) {
   size_t items;
   size_t bytes = measure_items(s, &items);
-  size_t size = (REC_HEAD + items * REC_ITEM) * sizeof(int64_t) + padded(bytes + length(s->text) + length(s->endpoint));
+  size_t size = (REC_HEAD + items * REC_ITEM) * sizeof(int64_t) +
+                padded(bytes + length(s->text) + length(s->endpoint));
   for (size_t i = 0; i < coord_result_parts(s->result); i++) {
     source part = source_of_result(coord_result_part(s->result, i));
     size += measure(&part);
@@ -139,7 +142,7 @@ static void put_head(int64_t *head, const source *s) {
     head[REC_CODE] = coord_event_code(s->event);
     head[REC_REVISION] = coord_event_revision(s->event);
     head[REC_NUMBER] = coord_event_type(s->event) == COORD_EVENT_LOG ? coord_event_level(s->event)
-                                                                  : coord_event_state(s->event);
+                                                                     : coord_event_state(s->event);
   }
   if (s->error != NULL) {
     head[REC_CODE] = coord_error_code(s->error);
@@ -183,8 +186,9 @@ static char *put_record(char *begin, const source *s) {
   return end;
 }
 
-static int64_t no_memory[1 + REC_HEAD] = {
-    sizeof no_memory, [1 + REC_SIZE] = REC_HEAD * sizeof(int64_t), [1 + REC_CODE] = COORD_NO_MEMORY};
+static int64_t no_memory[1 + REC_HEAD] = {sizeof no_memory,
+                                          [1 + REC_SIZE] = REC_HEAD * sizeof(int64_t),
+                                          [1 + REC_CODE] = COORD_NO_MEMORY};
 
 static int64_t *block_of(const source *sources, size_t n) {
   size_t size = sizeof(int64_t);
@@ -229,12 +233,17 @@ int64_t *py_result(coord_result *result) {
   return block;
 }
 
-static coord_op *op_of(int verb, const void *key, size_t key_len, const void *value, size_t value_len) {
+static coord_op *op_of(int verb, const void *key, size_t key_len, const void *value,
+                       size_t value_len) {
   switch (verb) {
-    case 0: return coord_op_get(key, key_len);
-    case 1: return coord_op_put(key, key_len, value, value_len);
-    case 2: return coord_op_delete(key, key_len);
-    default: return NULL;
+    case 0:
+      return coord_op_get(key, key_len);
+    case 1:
+      return coord_op_put(key, key_len, value, value_len);
+    case 2:
+      return coord_op_delete(key, key_len);
+    default:
+      return NULL;
   }
 }
 
@@ -244,15 +253,17 @@ coord_op *py_op(int verb, const void *key, size_t key_len, const void *value, si
   if (op == NULL) return NULL;
   if (end_len < 0) coord_op_set_prefix(op);
   if (end_len > 0) coord_op_set_range_end(op, end, (size_t)end_len);
-  for (size_t i = 0; i < pairs; i++) coord_op_set(op, (int32_t)attributes[2 * i], attributes[2 * i + 1]);
+  for (size_t i = 0; i < pairs; i++)
+    coord_op_set(op, (int32_t)attributes[2 * i], attributes[2 * i + 1]);
   return op;
 }
 
-uint64_t py_submit(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms, uint64_t tag) {
+uint64_t py_submit(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
+                   uint64_t tag) {
   coord_error *error = NULL;
   uint64_t call_id = 0;
   coord_code code = op == NULL ? COORD_NO_MEMORY
-                              : coord_submit(client, op, timeout_ms, queue, tag, &call_id, &error);
+                               : coord_submit(client, op, timeout_ms, queue, tag, &call_id, &error);
   coord_op_free(op);
   if (code == COORD_OK) return call_id;
   py_free(last_failure);
@@ -278,8 +289,8 @@ int64_t *py_wait(coord_queue *queue, int32_t slice_ms, size_t max) {
   return block_of_events(events, n);
 }
 
-int64_t *py_call(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms, int32_t slice_ms,
-                 coord_queue *side) {
+int64_t *py_call(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
+                 int32_t slice_ms, coord_queue *side) {
   coord_event *events[MOST_EVENTS];
   last_call = py_submit(client, queue, op, timeout_ms, 0);
   if (last_call == 0) return py_failure();

@@ -13,12 +13,13 @@ coord_op *py_op(int verb, const void *key, size_t key_len, const void *value, si
  * Start an op, which is freed, and wait for slice_ms at most. The first record is its RESULT; those of
  * `side` (log lines), if any, follow. NULL: it takes longer; py_wait goes on, py_call_id tells which it is.
  */
-int64_t *py_call(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms, int32_t slice_ms,
-                 coord_queue *side);
+int64_t *py_call(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
+                 int32_t slice_ms, coord_queue *side);
 /* Wait for slice_ms at most, and take what is there then, `max` events at most. NULL: nothing. */
 int64_t *py_wait(coord_queue *queue, int32_t slice_ms, size_t max);
 /* Start an op, which is freed. 0: it failed, and py_failure tells why. Otherwise what coord_cancel needs. */
-uint64_t py_submit(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms, uint64_t tag);
+uint64_t py_submit(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
+                   uint64_t tag);
 /* The call that py_call of this thread has started last; 0: it was refused. */
 uint64_t py_call_id(void);
 /* Why py_submit of this thread failed: one record, or NULL. */

@@ -158,6 +158,10 @@ class Options(TypedDict, total=False):
     config_manual: bool
     """true: a change of the configuration is current when the program has accepted it. false: at once. Default false."""
 
+    config_live: bool
+    """true: the configuration is at hand, and follows the store. false: a handle for ops alone, which reads and
+    watches nothing by itself. Default true."""
+
     mirror_wait: bool
     """true: opening a mirror waits until its content is there, and fails when it cannot be read; mirror.file is used
     once etcd was asked in vain. false: it returns at once, with the content of mirror.file if there is one, and
@@ -260,6 +264,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "lock_owner": ("lock.owner", "string"),
     "config_prefix": ("config.prefix", "string"),
     "config_manual": ("config.manual", "bool"),
+    "config_live": ("config.live", "bool"),
     "mirror_wait": ("mirror.wait", "bool"),
     "mirror_file": ("mirror.file", "string"),
     "mirror_file_interval": ("mirror.file.interval.ms", "ms"),

@@ -76,6 +76,18 @@ class Compaction(NamedTuple):
     revision: int
 
 
+class LeaseInfo(NamedTuple):
+    """What the server says of a lease; times in seconds."""
+
+    id: int
+    ttl: int
+    """What it has left; -1: there is no such lease."""
+    granted_ttl: int
+    """What it was granted; 0: not told."""
+    keys: tuple[bytes, ...] = ()
+    """The keys that hang on it, if they were asked for."""
+
+
 TxnPart = Union[Optional[KeyValue], Put, Deleted, Range, "Txn"]
 """What an op of a transaction answers: what it would answer alone."""
 

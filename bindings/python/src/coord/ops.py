@@ -12,91 +12,19 @@ and connecting included; None: the client's ``request_timeout``; ``math.inf``: n
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
-from ._convert import Bytes, Seconds, deadline, to_bytes
-from ._native import ffi, lib
+from ._convert import Bytes, Seconds, deadline, to_bytes, whole_seconds
+from ._native import lib
+from ._op import DELETE, GET, PUT, Lease, attributes, id_of, kv_op, read_json
+from ._op import Op as Op
 from .errors import Error
-from .kv import Compaction, Deleted, KeyValue, Put, Range
+from .kv import Compaction, Deleted, KeyValue, LeaseInfo, Put, Range
 
 if TYPE_CHECKING:
     from ._record import Record
-    from .lease import LeaseBase
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-NULL = ffi.NULL
-GET, PUT, DELETE = 0, 1, 2
-ALL = b"\0"  # as the end of a range: no upper bound
-
-
-class Op(Generic[T_co]):
-    """A verb, ready to be executed: how the library's op is made, and what its answer becomes."""
-
-    __slots__ = ("make", "read", "timeout_ms", "undo", "text")
-
-    def __init__(
-        self,
-        make: Callable[[], Any],
-        read: Callable[[Record], T_co],
-        timeout_ms: int = 0,
-        *,
-        undo: Optional[Callable[[Record], Op[Any]]] = None,
-        text: str = "",
-    ) -> None:
-        self.make = make
-        """A new coord_op, which its execution frees."""
-        self.read = read
-        self.timeout_ms = timeout_ms
-        self.undo = undo
-        """What takes back a success that comes when nobody waits for it any more."""
-        self.text = text
-
-    def __repr__(self) -> str:
-        return f"<coord op {self.text}>"
-
-
-Lease = Union[int, "LeaseBase"]
-"""A lease: its handle, or its id."""
-
-
-def lease_id(lease: Optional[Lease]) -> int:
-    """The id of a lease; 0 for none."""
-    if lease is None:
-        return 0
-    return lease if isinstance(lease, int) else lease.id
-
-
-def kv_op(
-    verb: int,
-    key: Bytes,
-    read: Callable[[Record], T],
-    attributes: list[int],
-    *,
-    value: bytes = b"",
-    end: Optional[bytes] = None,
-    prefix: bool = False,
-    timeout: Optional[Seconds] = None,
-) -> Op[T]:
-    """An op on a key or a range. `attributes`: pairs of COORD_OP_... and value, without those that are 0."""
-    name = to_bytes(key, "key")
-    end_size = -1 if prefix else len(end) if end is not None else 0
-    pairs = len(attributes) // 2
-
-    def make() -> Any:
-        return lib.py_op(
-            verb, name, len(name), value, len(value), end if end is not None else NULL, end_size,
-            attributes if pairs else NULL, pairs,
-        )  # fmt: skip
-
-    return Op(make, read, deadline(timeout) if timeout is not None else 0, text=f"{('get', 'put', 'delete')[verb]} {name!r}")
-
-
-def attributes(*pairs: tuple[int, int]) -> list[int]:
-    """Those that are not 0, flat."""
-    return [number for pair in pairs if pair[1] for number in pair]
 
 
 def _read_get(record: Record) -> Optional[KeyValue]:
@@ -111,13 +39,20 @@ def _read_put(record: Record) -> Put:
     return Put(record.revision, record.kv)
 
 
+def _read_kvs(record: Record) -> tuple[KeyValue, ...]:
+    return record.kvs
+
+
+def _read_lease(record: Record) -> LeaseInfo:
+    return LeaseInfo(record.lease_id, record.ttl, record.granted_ttl, tuple(kv.key for kv in record.kvs))
+
+
+def _read_leases(record: Record) -> list[int]:
+    return [int(one["ID"], 16) for one in read_json(record).get("leases", [])]
+
+
 def _read_deleted(record: Record) -> Deleted:
     return Deleted(record.revision, record.total, record.kvs)
-
-
-def read_json(record: Record) -> dict[str, Any]:
-    """The answer of those that speak JSON."""
-    return cast("dict[str, Any]", json.loads(record.text))
 
 
 def get(
@@ -206,7 +141,7 @@ def put(
     chosen: list[int] = []
     if lease is not None or prev_kv or ignore_lease or idempotent:
         chosen = attributes(
-            (lib.COORD_OP_LEASE, lease_id(lease)), (lib.COORD_OP_PREV_KV, prev_kv),
+            (lib.COORD_OP_LEASE, id_of(lease)), (lib.COORD_OP_PREV_KV, prev_kv),
             (lib.COORD_OP_IGNORE_LEASE, ignore_lease), (lib.COORD_OP_IDEMPOTENT, idempotent),
         )  # fmt: skip
     return kv_op(PUT, key, _read_put, chosen, value=to_bytes(value, "value"), timeout=timeout)
@@ -218,7 +153,7 @@ def touch(key: Bytes, lease: Optional[Lease] = None, *, prev_kv: bool = False, t
     Raises Invalid: there is no such key.
     """
     chosen = attributes(
-        (lib.COORD_OP_IGNORE_VALUE, 1), (lib.COORD_OP_LEASE, lease_id(lease)), (lib.COORD_OP_PREV_KV, prev_kv)
+        (lib.COORD_OP_IGNORE_VALUE, 1), (lib.COORD_OP_LEASE, id_of(lease)), (lib.COORD_OP_PREV_KV, prev_kv)
     )
     return kv_op(PUT, key, _read_put, chosen, timeout=timeout)
 
@@ -267,9 +202,66 @@ def members(*, timeout: Optional[Seconds] = None) -> Op[dict[str, Any]]:
     return Op(lib.coord_op_members, read_json, deadline(timeout), text="members")
 
 
+def lease_grant(ttl: Seconds, *, lease_id: int = 0, timeout: Optional[Seconds] = None) -> Op[LeaseInfo]:
+    """Make a lease, which ends after `ttl` (whole seconds) unless it is kept alive: ``client.lease`` does that too.
+
+    lease_id: 0: one that is free. Raises Conflict: it exists.
+    """
+    seconds = whole_seconds(ttl, "ttl")
+    return Op(lambda: lib.coord_op_lease_grant(seconds, lease_id), _read_lease, deadline(timeout), text="lease_grant")
+
+
+def lease_revoke(lease: Lease, *, timeout: Optional[Seconds] = None) -> Op[None]:
+    """End a lease and delete all keys that hang on it. Raises NotFound: there is none."""
+    number = id_of(lease)
+    return Op(lambda: lib.coord_op_lease_revoke(number), lambda _: None, deadline(timeout), text="lease_revoke")
+
+
+def lease_keepalive(lease: Lease, *, timeout: Optional[Seconds] = None) -> Op[LeaseInfo]:
+    """Give a lease its whole time again, once. Raises NotFound: there is none."""
+    number = id_of(lease)
+    return Op(lambda: lib.coord_op_lease_keepalive(number), _read_lease, deadline(timeout), text="lease_keepalive")
+
+
+def lease_info(lease: Lease, *, keys: bool = False, timeout: Optional[Seconds] = None) -> Op[LeaseInfo]:
+    """Ask what is left of a lease; its ``ttl`` is -1 when there is none. keys: and for the keys that hang on it."""
+    number = id_of(lease)
+    return Op(lambda: lib.coord_op_lease_info(number, keys), _read_lease, deadline(timeout), text="lease_info")
+
+
+def leases(*, timeout: Optional[Seconds] = None) -> Op[list[int]]:
+    """The ids of all leases."""
+    return Op(lib.coord_op_lease_list, _read_leases, deadline(timeout), text="leases")
+
+
+def lock_queue(name: Bytes, *, timeout: Optional[Seconds] = None) -> Op[tuple[KeyValue, ...]]:
+    """Who holds a lock and who waits for it, the oldest first; docs/LOCKS.md says what the values are."""
+    lock = to_bytes(name, "name")
+    return Op(lambda: lib.coord_op_lock_queue(lock, len(lock)), _read_kvs, deadline(timeout), text="lock_queue")
+
+
+def leader(name: Bytes, *, timeout: Optional[Seconds] = None) -> Op[Optional[KeyValue]]:
+    """Who leads an election: its value is what it proclaims, its create_revision the token; None: nobody."""
+    election = to_bytes(name, "name")
+    return Op(lambda: lib.coord_op_leader(election, len(election)), _read_get, deadline(timeout), text="leader")
+
+
 def raw(make: Callable[[], Any], read: Callable[[Record], T], timeout: Optional[Seconds] = None) -> Op[T]:
     """An op of any function of the library, for bindings of what has no method here."""
     return Op(make, read, deadline(timeout))
+
+
+def watched(
+    key: Bytes, end: Optional[Bytes], *, prefix: bool, prev_kv: bool, puts: bool, deletes: bool, progress: bool
+) -> Op[Range]:
+    """What a watch watches."""
+    chosen = attributes(
+        (lib.COORD_OP_PREV_KV, prev_kv),
+        (lib.COORD_OP_NO_PUTS, not puts),
+        (lib.COORD_OP_NO_DELETES, not deletes),
+        (lib.COORD_OP_PROGRESS, progress),
+    )
+    return kv_op(GET, key, _read_range, chosen, end=_end(end), prefix=prefix)
 
 
 PERMISSION_DENIED = 7

@@ -15,13 +15,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol, TypeVar, Union
 
 from . import errors
 from ._convert import Bytes, Seconds, deadline, to_bytes
 from ._native import ffi, lib
 from .kv import Txn, TxnPart
-from .ops import Lease, Op, lease_id
+from ._op import Lease, Op, id_of
 
 if TYPE_CHECKING:
     from ._record import Record
@@ -65,7 +65,7 @@ class Attribute:
         elif isinstance(operand, (str, bytes, bytearray, memoryview)):
             raise TypeError(f"a revision, version or lease is compared with a number, not with {operand!r}")
         else:
-            given = lease_id(operand)
+            given = id_of(operand)
         return Compare(self._key, self._prefix, self._target, relation, given)
 
     def __eq__(self, operand: Union[int, Bytes, Lease]) -> Compare:  # type: ignore[override]
@@ -133,8 +133,12 @@ def key(name: Bytes, *, prefix: bool = False) -> Key:
     return Key(name, prefix)
 
 
-Condition = Union[Compare, Callable[[Any], int]]
-"""A compare, or what adds itself to a coord_op: that a lock is held, for example."""
+class Condition(Protocol):
+    """A compare; or a lock or an election: that it is held."""
+
+    def add_to(self, txn: Any) -> int:
+        """Add it to a coord_op of a transaction."""
+        ...
 
 
 Self = TypeVar("Self", bound="TxnBuilder")
@@ -159,9 +163,9 @@ class TxnBuilder:
         self._idempotent = False
 
     def when(self: Self, *conditions: Condition) -> Self:
-        """Add conditions, which must all hold: ``key("a").version == 0``, ``lock.is_held_condition``."""
+        """Add conditions, which must all hold: ``key("a").version == 0``, or a lock: it is held."""
         for condition in conditions:
-            if not isinstance(condition, Compare) and not callable(condition):
+            if not hasattr(condition, "add_to"):
                 raise TypeError(f"a condition is a compare such as key('a').version == 0, not {condition!r}")
         self._when.extend(conditions)
         return self
@@ -189,7 +193,7 @@ class TxnBuilder:
         txn = lib.coord_op_txn()
         try:
             for condition in self._when:
-                _check(condition.add_to(txn) if isinstance(condition, Compare) else condition(txn))
+                _check(condition.add_to(txn))
             for add, some in ((lib.coord_op_then, self._then), (lib.coord_op_else, self._otherwise)):
                 for op in some:
                     part = op.make()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
@@ -17,14 +18,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def wake(reference: weakref.ref[Any]) -> None:
+    """A descriptor is readable. The loop holds its reader weakly, so that one that nobody has any more goes."""
+    reader = reference()
+    if reader is not None:
+        reader.on_readable()
+
+
+def stop_reading(loop: Optional[asyncio.AbstractEventLoop], queue: Any) -> None:
+    """The descriptor of a queue is no reader of the loop any more."""
+    fd = lib.coord_queue_fd(queue)
+    if loop is not None and not loop.is_closed() and fd >= 0:
+        loop.remove_reader(fd)
+
+
 class Caller:
     """Executes ops of one client, on one loop: the one that the first call is made on."""
+
+    _loop: Optional[asyncio.AbstractEventLoop] = None
 
     def __init__(self, client: Any, on_log: Callable[[Record], None]) -> None:
         self.client = client
         self.queue = new_queue()
         self._on_log = on_log
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._waiting: dict[int, tuple[asyncio.Future[Record], Op[Any]]] = {}
         self._tag = 0
 
@@ -37,7 +53,7 @@ class Caller:
             if fd < 0:
                 raise errors.Forked()
             self._loop = running
-            running.add_reader(fd, self._ready)
+            running.add_reader(fd, wake, weakref.ref(self))
         elif self._loop is not running:
             raise RuntimeError("this coord.aio.Client belongs to another event loop: open one for each loop")
         return running
@@ -83,7 +99,8 @@ class Caller:
             raise
         return results
 
-    def _ready(self) -> None:
+    def on_readable(self) -> None:
+        """Pass on what has come."""
         block = lib.py_wait(self.queue, 0, 64)
         for record in records(block) if block else ():
             if record.type != RESULT:
@@ -112,31 +129,32 @@ class Caller:
 
     def stop(self) -> None:
         """Let go of the loop, once all that was under way has ended."""
-        self._ready()
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(lib.coord_queue_fd(self.queue))
+        self.on_readable()
+        stop_reading(self._loop, self.queue)
+
+    def __del__(self) -> None:
+        if self._loop is not None:
+            stop_reading(self._loop, self.queue)
 
 
 class Source:
     """What a handle tells: a queue of its own, which is a reader of the loop while somebody waits."""
+
+    _is_reader = False
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self.queue = new_queue()
         self._records: deque[Record] = deque()
         self._waiter: Optional[asyncio.Future[None]] = None
-        self._is_reader = False
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
 
-    def _ready(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+    def on_readable(self) -> None:
+        """Wake who waits; when nobody does, the loop need not look until somebody does again."""
+        if self._waiter is None:
+            self.stop()
+        elif not self._waiter.done():
             self._waiter.set_result(None)
-        else:
-            self._stop_reading()
-
-    def _stop_reading(self) -> None:
-        if self._is_reader and not self._caller.loop.is_closed():
-            self._caller.loop.remove_reader(lib.coord_queue_fd(self.queue))
-        self._is_reader = False
 
     def _take(self) -> bool:
         block = lib.py_wait(self.queue, 0, 16)
@@ -153,7 +171,8 @@ class Source:
         while True:
             self._waiter = loop.create_future()
             if not self._is_reader:
-                loop.add_reader(lib.coord_queue_fd(self.queue), self._ready)
+                loop.add_reader(lib.coord_queue_fd(self.queue), wake, weakref.ref(self))
+                self._loop = loop
                 self._is_reader = True
             try:
                 if end is None:
@@ -169,4 +188,9 @@ class Source:
 
     def stop(self) -> None:
         """Let go of the loop."""
-        self._stop_reading()
+        if self._is_reader:
+            stop_reading(self._loop, self.queue)
+        self._is_reader = False
+
+    def __del__(self) -> None:
+        self.stop()

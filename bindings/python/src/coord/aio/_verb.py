@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, TypeVar
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ T = TypeVar("T")
 def verb(build: Callable[P, Op[T]]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
     """A method of a client that executes ``build(...)``."""
 
-    @wraps(build)
-    async def method(self: Any, *arguments: P.args, **keywords: P.kwargs) -> T:
+    async def method(self: Any, /, *arguments: P.args, **keywords: P.kwargs) -> T:
         result: T = await self._caller.run(build(*arguments, **keywords))
         return result
 
+    update_wrapper(method, build)
     return method
 
 
 def method_of(build: Callable[Concatenate[Any, P], Op[T]]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
     """A method of a handle that executes ``build(handle, ...)``."""
 
-    @wraps(build)
-    async def method(self: Any, *arguments: P.args, **keywords: P.kwargs) -> T:
+    async def method(self: Any, /, *arguments: P.args, **keywords: P.kwargs) -> T:
         result: T = await self._caller.run(build(self, *arguments, **keywords))
         return result
 
+    update_wrapper(method, build)
     return method

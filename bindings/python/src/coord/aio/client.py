@@ -9,10 +9,18 @@ from .._base import ClientBase
 from .._convert import Bytes, Seconds, seconds
 from .._native import lib
 from .._record import checked
+from ..lock import lock_keywords
+from ..mirror import wait_ms
 from ..txn import TxnBuilder
-from ._caller import Caller
+from ._caller import Caller, Source
+from ._opening import Opening
 from ._verb import verb
+from .election import Election, Observer
+from .lease import Lease
+from .lock import Lock, RWLock
+from .mirror import Mirror
 from .scan import Scan
+from .watch import Watch
 
 if TYPE_CHECKING:
     import logging
@@ -84,6 +92,13 @@ class Client(ClientBase):
     compact = verb(ops.compact)
     status = verb(ops.status)
     members = verb(ops.members)
+    lease_grant = verb(ops.lease_grant)
+    lease_revoke = verb(ops.lease_revoke)
+    lease_keepalive = verb(ops.lease_keepalive)
+    lease_info = verb(ops.lease_info)
+    leases = verb(ops.leases)
+    lock_queue = verb(ops.lock_queue)
+    leader = verb(ops.leader)
 
     def get_prefix(
         self,
@@ -116,6 +131,96 @@ class Client(ClientBase):
     async def pipeline(self, batch: Iterable[ops.Op[Any]]) -> list[Any]:
         """Execute independent ops all at once; as ``coord.Client.pipeline``."""
         return ops.unless_failed(await self._caller.run_many(list(batch)))
+
+    def lease(self, ttl: Seconds = 15, *, lease_id: int = 0, timeout: Optional[Seconds] = None) -> Opening[Lease]:
+        """A lease that is kept alive: ``await`` it, or ``async with``. ttl: whole seconds. lease_id: keep one alive that exists already.
+
+        Raises Conflict: this client keeps it already; NotFound: there is no such lease.
+        """
+        return Opening(lambda: Lease(self, self._caller, Source(self._caller), ttl, lease_id, timeout)._open())
+
+    def watch(
+        self,
+        key: Bytes,
+        end: Optional[Bytes] = None,
+        *,
+        prefix: bool = False,
+        start_revision: int = 0,
+        prev_kv: bool = False,
+        puts: bool = True,
+        deletes: bool = True,
+        progress: bool = False,
+    ) -> Watch:
+        """Watch a key, or a range as in ``range``: every change, once, in order, through lost connections.
+
+        start_revision: the first revision to tell, such as ``answer.revision + 1`` of a read; 0: what comes once the
+        watch stands. prev_kv: tell what was there before. progress: let ``revision`` grow without changes too.
+        """
+        get = ops.watched(key, end, prefix=prefix, prev_kv=prev_kv, puts=puts, deletes=deletes, progress=progress)
+        return Watch(self, Source(self._caller), get, start_revision)
+
+    def lock(
+        self,
+        *names: Bytes,
+        ttl: Optional[Seconds] = None,
+        reentrant: Optional[bool] = None,
+        delay: Optional[Seconds] = None,
+        owner: Optional[str] = None,
+        shared_lease: Optional[bool] = None,
+        lease_id: Optional[int] = None,
+    ) -> Lock:
+        """A lock; of several names: all of them, or none. Nothing is sent before it is acquired.
+
+        ttl: how long it outlives its holder's death. reentrant: acquiring it again counts. delay: how long nobody who
+        states this gets it after a holder was lost. owner: a text for those who look at ``lock_queue``.
+        shared_lease: False: a lease of its own. lease_id: go on with the lease of a process before this one.
+        """
+        keywords = lock_keywords(
+            ttl=ttl, reentrant=reentrant, delay=delay, owner=owner, shared_lease=shared_lease, lease_id=lease_id
+        )
+        return Lock(self, self._caller, Source(self._caller), names, keywords)
+
+    def rwlock(
+        self, name: Bytes, *, ttl: Optional[Seconds] = None, delay: Optional[Seconds] = None, owner: Optional[str] = None
+    ) -> RWLock:
+        """A lock that readers share and a writer has alone: ``rwlock("x").read()``, ``.write()``. Keywords as ``lock``."""
+        return RWLock(self, self._caller, name, lock_keywords(ttl=ttl, delay=delay, owner=owner))
+
+    def semaphore(
+        self, name: Bytes, permits: int, *, ttl: Optional[Seconds] = None, owner: Optional[str] = None
+    ) -> Lock:
+        """A lock that `permits` may hold at once; all who contend should say the same number. Keywords as ``lock``."""
+        keywords = lock_keywords(ttl=ttl, owner=owner, kind="semaphore", permits=permits)
+        return Lock(self, self._caller, Source(self._caller), (name,), keywords)
+
+    def election(
+        self, name: Bytes, value: Bytes = b"", *, ttl: Optional[Seconds] = None, lease_id: Optional[int] = None
+    ) -> Election:
+        """A candidate of an election. value: what it proclaims. ttl, lease_id: as ``lock``."""
+        keywords = lock_keywords(ttl=ttl, lease_id=lease_id)
+        return Election(self, self._caller, Source(self._caller), name, value, keywords)
+
+    def observe(self, name: Bytes) -> Observer:
+        """Who leads an election, now and from now on."""
+        return Observer(self, Source(self._caller), name)
+
+    def mirror(
+        self,
+        prefix: Bytes,
+        *,
+        file: Optional[str] = None,
+        file_interval: Optional[Seconds] = None,
+        wait: bool = True,
+        timeout: Optional[Seconds] = None,
+    ) -> Opening[Mirror]:
+        """A live copy of all keys that begin with `prefix`: ``await`` it, or ``async with``.
+
+        wait: until the content is there, for `timeout` at most (None: request_timeout; math.inf: as long as it takes);
+        with wait=False reading raises Unavailable until then. file: keeps the last content, to begin with when etcd is
+        away; file_interval: how often it is written at most. Raises Timeout; Auth and others: the server refuses it.
+        """
+        ms = wait_ms(self, wait, timeout)
+        return Opening(lambda: Mirror(self, Source(self._caller), prefix, file, file_interval)._open(ms))
 
     async def close(self, timeout: Seconds = 1) -> None:
         """Say goodbye: let calls under way finish for so many seconds, end the rest with Closed."""
