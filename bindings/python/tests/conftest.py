@@ -1,6 +1,7 @@
 """Fixtures: a real etcd on a free port; and the case lines that ./dev counts, with --lines."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,14 +13,16 @@ import pytest
 import coord
 
 
-def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+def free_port():
+    """One below those that the system gives to connections, so that it is free still after a restart."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 30_000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class Etcd:
@@ -29,23 +32,35 @@ class Etcd:
         program = os.environ.get("COORD_TEST_ETCD") or shutil.which("etcd")
         if not program:
             pytest.skip("there is no etcd: COORD_TEST_ETCD names it")
-        self.client_port, self.peer_port = free_ports(2)
-        self.endpoint = f"127.0.0.1:{self.client_port}"
-        client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{self.peer_port}"
-        self.words = [
-            program, "--name", "one", "--data-dir", str(folder / "data"), "--listen-client-urls", client,
-            "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-            "--initial-cluster", f"one={peer}", "--unsafe-no-fsync", "--log-level", "error",
-        ]  # fmt: skip
-        if "3.4" in subprocess.run([program, "--version"], text=True, capture_output=True).stdout.splitlines()[0]:
-            self.words.remove("--unsafe-no-fsync")
+        self.program, self.folder = program, folder
+        self.is_old = "3.4" in subprocess.run([program, "--version"], text=True, capture_output=True).stdout.splitlines()[0]
         self.log = open(folder / "log", "ab")
-        self.start()
+        for _ in range(5):
+            self.choose_ports()
+            if self.start():
+                return
+        raise RuntimeError(f"etcd does not start: {(folder / 'log').read_text()[-2000:]}")
+
+    def choose_ports(self):
+        self.endpoint = f"127.0.0.1:{free_port()}"
+        client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{free_port()}"
+        self.words = [
+            self.program, "--name", "one", "--data-dir", str(self.folder / "data"), "--listen-client-urls", client,
+            "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"one={peer}", "--log-level", "error", *([] if self.is_old else ["--unsafe-no-fsync"]),
+        ]  # fmt: skip
 
     def start(self):
+        """Start it and wait until it answers. False: it has ended, because another one has its port perhaps."""
         self.process = subprocess.Popen(self.words, stdout=self.log, stderr=self.log)
-        with coord.Client(self.endpoint, connect_lazy=True) as client:
-            client.get("is it there", timeout=30)
+        with coord.Client(self.endpoint, connect_lazy=True, log_level="off") as client:
+            while self.process.poll() is None:
+                try:
+                    client.get("is it there", timeout=1)
+                    return True
+                except coord.Error:
+                    pass
+        return False
 
     def kill(self):
         self.process.kill()

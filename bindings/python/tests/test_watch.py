@@ -63,7 +63,7 @@ def test_goes_on_after_the_server(own_etcd):
         client.put("k", "1")
         assert next(watch).text == "1"
         own_etcd.kill()
-        own_etcd.start()
+        assert own_etcd.start()
         client.put("k", "2", timeout=30)
         assert watch.next_change(timeout=30).text == "2"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import weakref
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Union, cast
 
@@ -13,9 +11,12 @@ from ._native import ffi, lib
 from ._options import TABLE
 from ._record import Record, checked, opened
 
-LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+LEVELS = {1: 40, 2: 30, 3: 20, 4: 10}
+"""The level of the logging module for each of the library."""
 
 if TYPE_CHECKING:
+    import logging
+
     Endpoints = Union[str, list[str], tuple[str, ...], None]
 
 
@@ -74,6 +75,8 @@ class ClientBase:
         logger: Optional[logging.Logger],
         keywords: Mapping[str, Any],
     ) -> None:
+        import logging  # here, for the sake of a quick import
+
         self.logger = logger or logging.getLogger("coord")
         self._keywords = dict(keywords)
         self._spec: dict[str, Any] = {"env": env, "file": file, "section": section}
@@ -99,7 +102,7 @@ class ClientBase:
         checked(lib.coord_client_log_to, self._ptr, queue, 0)
 
     def _log(self, line: Record) -> None:
-        self.logger.log(LEVELS.get(line.number, logging.DEBUG), "%s", line.text)
+        self.logger.log(LEVELS.get(line.number, 10), "%s", line.text)
 
     def _option(self, name: str) -> str:
         out = ffi.new("const char **")
@@ -108,6 +111,8 @@ class ClientBase:
 
     def stats(self) -> dict[str, Any]:
         """What this client has done so far: per method counts, errors, bytes, latencies; connections; endpoints."""
+        import json
+
         text = opened("char *", lib.coord_client_stats, self._ptr)
         try:
             return cast("dict[str, Any]", json.loads(ffi.string(text)))
@@ -136,7 +141,7 @@ class ClientBase:
 
 def _level_of(logger: logging.Logger) -> str:
     level = logger.getEffectiveLevel()
-    for bound, name in ((logging.DEBUG, "debug"), (logging.INFO, "info"), (logging.WARNING, "warn"), (logging.ERROR, "error")):
+    for bound, name in ((10, "debug"), (20, "info"), (30, "warn"), (40, "error")):
         if level <= bound:
             return name
     return "off"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, cast
 
 from ._convert import Bytes, Seconds, deadline, to_bytes
@@ -88,4 +87,6 @@ def attributes(*pairs: tuple[int, int]) -> list[int]:
 
 def read_json(record: Record) -> dict[str, Any]:
     """The answer of those that speak JSON."""
+    import json  # here, for the sake of a quick import
+
     return cast("dict[str, Any]", json.loads(record.text))
