@@ -25,7 +25,8 @@ def test_verbs(etcd, name):
         assert done.succeeded and done.results[0].text == "1"
         await client.pipeline([ops.put(f"{name}{i:03}", "x") for i in range(120)])
         assert [kv async for kv in client.get_prefix(name, page=50)][0].key_text == name + "000"
-        assert [len(page) async for page in client.get_prefix(name, page=50).pages()] == [50, 50, 21]
+        sizes = [len(page) async for page in client.get_prefix(name, page=50).pages()]
+        assert sum(sizes) == 121 and max(sizes) <= 50  # a server that streams chooses them itself
         assert (await client.delete(name, prefix=True)).deleted == 121
         assert "3." in (await client.status())["version"]
         with pytest.raises(coord.NotFound):

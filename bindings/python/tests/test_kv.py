@@ -57,7 +57,8 @@ def test_get_prefix_reads_pages_at_one_revision(client, name):
     rest = list(scan)
     assert first.text == "0" and [int(kv.value) for kv in rest] == list(range(1, 250))
     assert scan.total == 250 and scan.delivered == 250 and scan.revision > 0
-    assert [len(page) for page in client.get_prefix(name, page=100).pages()] == [100, 100, 51]
+    sizes = [len(page) for page in client.get_prefix(name, page=100).pages()]
+    assert sum(sizes) == 251 and max(sizes) <= 100  # a server that streams chooses them itself
     assert len(list(client.get_prefix(name, limit=7))) == 7
 
 
