@@ -17,6 +17,8 @@ import cffi
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE.parents[1]  # bindings/python, or an unpacked sdist
 TREE = HERE.parents[3]
+GLUE = ("_glue", "_glue_registry")
+SOURCES = [f"{name}.{kind}" for name in GLUE for kind in "hc"]
 CDEF = PYTHON / "cdef.h"  # only an sdist has it
 
 
@@ -83,11 +85,12 @@ def builder() -> cffi.FFI:
     where = library()
     ffi = cffi.FFI()
     ffi.cdef(cdef(where))
-    ffi.cdef((HERE / "_glue.h").read_text(encoding="utf-8"))
+    for name in GLUE:
+        ffi.cdef((HERE / f"{name}.h").read_text(encoding="utf-8"))
     where["include_dirs"] = [*where["include_dirs"], str(HERE)]
-    where["depends"] = [str(HERE / name) for name in ("_glue.c", "_glue.h", "_build.py")]
+    where["depends"] = [str(HERE / name) for name in ("_build.py", *SOURCES)]
     where["define_macros"] = [("Py_LIMITED_API", "0x03090000")]
-    source = '#include <coord.h>\n#include "_glue.h"\n#include "_glue.c"\n'
+    source = "\n".join(["#include <coord.h>", *[f'#include "{name}"' for name in SOURCES]])
     ffi.set_source("coord._native", source, py_limited_api=True, **where)
     return ffi
 

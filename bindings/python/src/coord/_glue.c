@@ -30,6 +30,7 @@ enum {
 
 /* The numbers of a key-value; its bytes come behind those of all. */
 enum { REC_KIND, REC_KEY, REC_VALUE, REC_CREATE, REC_MOD, REC_VERSION, REC_LEASE_ID, REC_ITEM };
+enum { REC_KIND_THERE = -1 };   /* an instance; with COORD_INSTANCE_... it is a change of one */
 enum { REC_KIND_PREVIOUS = 2 }; /* the next item is what was there before; + COORD_CHANGE_... */
 
 static __thread uint64_t last_call;
@@ -68,11 +69,20 @@ static size_t length(const char *text) { return text != NULL ? strlen(text) : 0;
 
 static size_t padded(size_t size) { return (size + 7) & ~(size_t)7; }
 
+/* Of an event of a discovery. */
+static const coord_instances *instances_of(const source *s) {
+  return s->event != NULL ? coord_event_instances(s->event) : NULL;
+}
+
 /* The bytes of all items, and how many there are. */
 static size_t measure_items(const source *s, size_t *items) {
   size_t bytes = 0;
   coord_kv kv, prev;
   *items = 0;
+  if (instances_of(s) != NULL) {
+    *items = changes(s) + coord_instances_count(instances_of(s));
+    return 0;
+  }
   for (size_t i = 0; i < coord_result_count(s->result); i++, (*items)++) {
     coord_result_kv(s->result, i, &kv);
     bytes += kv.key_len + kv.value_len;
@@ -117,8 +127,29 @@ static void put_item(int64_t **number, char **at, int32_t kind, const coord_kv *
   *at = put_bytes(put_bytes(*at, kv->key, kv->key_len), kv->value, kv->value_len);
 }
 
+/* One more reference, as the revision of creation. */
+static void put_instance(int64_t **number, char **at, int32_t kind, const coord_instance *instance) {
+  coord_kv kv = {.create_revision = (int64_t)(intptr_t)coord_instance_keep(instance)};
+  put_item(number, at, kind, &kv);
+}
+
+/* What has changed, and then all that are there. */
+static char *put_instances(const source *s, int64_t *number, char *at) {
+  const coord_instances *all = instances_of(s);
+  for (size_t i = 0; i < changes(s); i++) {
+    int32_t change = 0;
+    const coord_instance *instance = coord_event_instance(s->event, i, &change);
+    put_instance(&number, &at, change, instance);
+  }
+  for (size_t i = 0; i < coord_instances_count(all); i++) {
+    put_instance(&number, &at, REC_KIND_THERE, coord_instances_at(all, i));
+  }
+  return at;
+}
+
 static char *put_items(const source *s, int64_t *number, char *at) {
   coord_kv kv, prev;
+  if (instances_of(s) != NULL) return put_instances(s, number, at);
   for (size_t i = 0; i < coord_result_count(s->result); i++) {
     coord_result_kv(s->result, i, &kv);
     put_item(&number, &at, 0, &kv);
@@ -143,6 +174,10 @@ static void put_head(int64_t *head, const source *s) {
     head[REC_REVISION] = coord_event_revision(s->event);
     head[REC_NUMBER] = coord_event_type(s->event) == COORD_EVENT_LOG ? coord_event_level(s->event)
                                                                      : coord_event_state(s->event);
+  }
+  if (instances_of(s) != NULL) {
+    head[REC_REVISION] = coord_instances_revision(instances_of(s));
+    head[REC_FLAGS] = coord_instances_guarded(instances_of(s));
   }
   if (s->error != NULL) {
     head[REC_CODE] = coord_error_code(s->error);

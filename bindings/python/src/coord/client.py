@@ -15,6 +15,7 @@ from .election import Election, Observer
 from .lease import Lease
 from .lock import Lock, RWLock, lock_keywords
 from .mirror import Mirror, wait_ms
+from .registry import Registry, registry_keywords
 from .scan import Scan
 from .txn import TxnBuilder
 from .watch import Watch
@@ -239,6 +240,25 @@ class Client(ClientBase):
         away; file_interval: how often it is written at most. Raises Timeout; Auth and others: the server refuses it.
         """
         return Mirror(self, Source(self._caller), prefix, file, file_interval, wait_ms(self, wait, timeout))
+
+    def registry(
+        self,
+        *,
+        prefix: Optional[str] = None,
+        format: Optional[str] = None,
+        replace: Optional[bool] = None,
+        guard_percent: Optional[int] = None,
+        guard: Optional[Seconds] = None,
+        file: Optional[str] = None,
+    ) -> Registry:
+        """A registry of services. Nothing is sent yet. What is left out is as the client's options say.
+
+        prefix: keys are prefix/service/id. format: "json", or "etcd-naming" to meet gRPC-Go. replace: take over an id that
+        is registered already. guard_percent, guard: when this much of a service goes at once, show it on for so many
+        seconds. file: keeps what was discovered last, to begin with when etcd is away.
+        """
+        keywords = registry_keywords(prefix, format, replace, guard_percent, guard, file)
+        return Registry(self, self._caller, keywords)
 
     def close(self, timeout: Seconds = 1) -> None:
         """Say goodbye: refuse new calls, let those under way finish for so many seconds, end the rest with Closed."""
