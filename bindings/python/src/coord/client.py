@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterable, Optional, Union
 
 from . import errors, ops
-from ._base import ClientBase
 from ._caller import Caller, Source, new_queue
 from ._convert import Bytes, Seconds, millis
 from ._native import lib
 from ._record import checked
+from ._services import Services
 from ._verb import verb
 from .election import Election, Observer
 from .lease import Lease
 from .lock import Lock, RWLock, lock_keywords
 from .mirror import Mirror, wait_ms
-from .registry import Registry, registry_keywords
 from .scan import Scan
 from .txn import TxnBuilder
 from .watch import Watch
@@ -44,7 +43,7 @@ class Txns(TxnBuilder):
         return self._caller.run(self.op(timeout=timeout))
 
 
-class Client(ClientBase):
+class Client(Services):
     """A client of one etcd cluster, for synchronous code. One serves a process and all its threads.
 
     ::
@@ -240,25 +239,6 @@ class Client(ClientBase):
         away; file_interval: how often it is written at most. Raises Timeout; Auth and others: the server refuses it.
         """
         return Mirror(self, Source(self._caller), prefix, file, file_interval, wait_ms(self, wait, timeout))
-
-    def registry(
-        self,
-        *,
-        prefix: Optional[str] = None,
-        format: Optional[str] = None,
-        replace: Optional[bool] = None,
-        guard_percent: Optional[int] = None,
-        guard: Optional[Seconds] = None,
-        file: Optional[str] = None,
-    ) -> Registry:
-        """A registry of services. Nothing is sent yet. What is left out is as the client's options say.
-
-        prefix: keys are prefix/service/id. format: "json", or "etcd-naming" to meet gRPC-Go. replace: take over an id that
-        is registered already. guard_percent, guard: when this much of a service goes at once, show it on for so many
-        seconds. file: keeps what was discovered last, to begin with when etcd is away.
-        """
-        keywords = registry_keywords(prefix, format, replace, guard_percent, guard, file)
-        return Registry(self, self._caller, keywords)
 
     def close(self, timeout: Seconds = 1) -> None:
         """Say goodbye: refuse new calls, let those under way finish for so many seconds, end the rest with Closed."""

@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterable, Optional, Union
 
 from .. import errors, ops
-from .._base import ClientBase
 from .._convert import Bytes, Seconds, seconds
 from .._native import lib
 from .._record import checked
 from ..lock import lock_keywords
 from ..mirror import wait_ms
-from ..registry import registry_keywords
 from ..txn import TxnBuilder
 from ._caller import Caller, Source
 from ._opening import Opening
+from ._services import Services
 from ._verb import verb
 from .election import Election, Observer
 from .lease import Lease
 from .lock import Lock, RWLock
 from .mirror import Mirror
-from .registry import Registry
 from .scan import Scan
 from .watch import Watch
 
@@ -48,7 +46,7 @@ class Txns(TxnBuilder):
         return await self._caller.run(self.op(timeout=timeout))
 
 
-class Client(ClientBase):
+class Client(Services):
     """A client of one etcd cluster, for asyncio. It belongs to the loop that its first call is made on.
 
     ::
@@ -223,25 +221,6 @@ class Client(ClientBase):
         """
         ms = wait_ms(self, wait, timeout)
         return Opening(lambda: Mirror(self, Source(self._caller), prefix, file, file_interval)._open(ms))
-
-    def registry(
-        self,
-        *,
-        prefix: Optional[str] = None,
-        format: Optional[str] = None,
-        replace: Optional[bool] = None,
-        guard_percent: Optional[int] = None,
-        guard: Optional[Seconds] = None,
-        file: Optional[str] = None,
-    ) -> Registry:
-        """A registry of services. Nothing is sent yet. What is left out is as the client's options say.
-
-        prefix: keys are prefix/service/id. format: "json", or "etcd-naming" to meet gRPC-Go. replace: take over an id that
-        is registered already. guard_percent, guard: when this much of a service goes at once, show it on for so many
-        seconds. file: keeps what was discovered last, to begin with when etcd is away.
-        """
-        keywords = registry_keywords(prefix, format, replace, guard_percent, guard, file)
-        return Registry(self, self._caller, keywords)
 
     async def close(self, timeout: Seconds = 1) -> None:
         """Say goodbye: let calls under way finish for so many seconds, end the rest with Closed."""
