@@ -134,7 +134,7 @@ def test_policies(registry):
         until(lambda: len(registry.discover("web")) == 2)
         assert sorted(picked(registry.picker("web"), 4)) == ["a", "a", "b", "b"]
         assert picked(registry.picker("web", "first"), 3) == ["a", "a", "a"]
-        assert sorted(picked(registry.picker("web", "weighted"), 4)) == ["a", "b", "b", "b"]
+        assert 250 < picked(registry.picker("web", "weighted"), 400).count("b") < 350  # 3 of 4
         assert set(picked(registry.picker("web", "random"), 100)) == {"a", "b"}
         assert set(picked(registry.picker("web", subset={"zone": "us"}), 5)) == {"b"}
         hashing = registry.picker("web", "consistent_hash")

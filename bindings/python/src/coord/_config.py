@@ -85,7 +85,8 @@ class ConfigBase(ConfigOps):
             self._reject(view.take_in(values, record.revision))
 
     def _change(self, record: Record) -> None:
-        values, changes = dict(self._values), []
+        values = dict(self._values)
+        changes: list[ConfigChange] = []
         for change in record.changes():
             key, gone = change.kv.key_text, change.type == "delete"
             previous = values.get(key)

@@ -1,19 +1,17 @@
-"""What a client has for services: registry and configuration."""
+"""What a client has for services: registry and configuration, imported when they are wanted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from ._base import ClientBase
-from ._config import config_keywords
 from ._convert import Seconds
-from .config import Config
 from .mirror import wait_ms
-from .registry import Registry, registry_keywords
-from .setting import application_name
 
 if TYPE_CHECKING:
     from ._caller import Caller
+    from .config import Config
+    from .registry import Registry
 
 
 class Services(ClientBase):
@@ -37,6 +35,8 @@ class Services(ClientBase):
         is registered already. guard_percent, guard: when this much of a service goes at once, show it on for so many
         seconds. file: keeps what was discovered last, to begin with when etcd is away.
         """
+        from .registry import Registry, registry_keywords
+
         keywords = registry_keywords(prefix, format, replace, guard_percent, guard, file)
         return Registry(self, self._caller, keywords)
 
@@ -59,6 +59,10 @@ class Services(ClientBase):
         at once, also when etcd is away; each layer has its own. wait: until it is read, for `timeout` at most (None:
         request_timeout). Raises Timeout; Invalid: a name; Auth and others: the server refuses it.
         """
+        from ._config import config_keywords
+        from .config import Config
+        from .setting import application_name
+
         name = application_name(application, environment, component)
         keywords, ms = config_keywords(prefix, file), wait_ms(self, wait, timeout)
         return Config(self, self._caller, name, keywords, defaults or {}, ms)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 from datetime import timedelta
-from typing import Any, Callable, Mapping, Union, get_args, get_origin, get_type_hints
+from typing import Any, Callable, Literal, Union, get_args, get_origin, get_type_hints
 
 try:
     from types import UnionType  # type: ignore[attr-defined,unused-ignore]
 except ImportError:  # Python 3.9
     UnionType = None  # type: ignore[assignment,misc,unused-ignore]
-
-from typing import Literal
 
 Reader = Callable[[Any, str], Any]
 """Makes a value of JSON, named by the second argument in errors, what it should be. ValueError: it is not."""
@@ -21,6 +19,22 @@ Reader = Callable[[Any, str], Any]
 def _wrong(value: Any, name: str, wanted: str) -> ValueError:
     shown = repr(value)
     return ValueError(f"{name} is {shown if len(shown) <= 60 else shown[:50] + '...'}: it must be {wanted}")
+
+
+def _is(value: Any, kind: type) -> bool:
+    return isinstance(value, kind)  # here, so that type checkers do not take the items for unknown
+
+
+def _array(value: Any, name: str, size: int = -1) -> list[Any]:
+    if not _is(value, list) or (size >= 0 and len(value) != size):
+        raise _wrong(value, name, "an array" if size < 0 else f"an array of {size}")
+    return value  # type: ignore[no-any-return]
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not _is(value, dict):
+        raise _wrong(value, name, "an object")
+    return value  # type: ignore[no-any-return]
 
 
 def _plain(kind: type, wanted: str, *accepted: type) -> Reader:
@@ -101,9 +115,7 @@ def _many(make: Any, kind: Any) -> Reader:
     one = reader(kind)
 
     def read(value: Any, name: str) -> Any:
-        if not isinstance(value, list):
-            raise _wrong(value, name, "an array")
-        return make([one(item, f"{name}[{i}]") for i, item in enumerate(value)])
+        return make([one(item, f"{name}[{i}]") for i, item in enumerate(_array(value, name))])
 
     return read
 
@@ -112,9 +124,8 @@ def _fixed(kinds: tuple[Any, ...]) -> Reader:
     readers = [reader(kind) for kind in kinds]
 
     def read(value: Any, name: str) -> Any:
-        if not isinstance(value, list) or len(value) != len(readers):
-            raise _wrong(value, name, f"an array of {len(readers)}")
-        return tuple([one(item, f"{name}[{i}]") for i, (one, item) in enumerate(zip(readers, value))])
+        items = _array(value, name, len(readers))
+        return tuple([one(item, f"{name}[{i}]") for i, (one, item) in enumerate(zip(readers, items))])
 
     return read
 
@@ -123,9 +134,7 @@ def _mapping(kind: Any) -> Reader:
     one = reader(kind)
 
     def read(value: Any, name: str) -> Any:
-        if not isinstance(value, dict):
-            raise _wrong(value, name, "an object")
-        return {key: one(item, f"{name}.{key}") for key, item in value.items()}
+        return {key: one(item, f"{name}.{key}") for key, item in _object(value, name).items()}
 
     return read
 
@@ -135,13 +144,12 @@ def _dataclass(kind: Any) -> Reader:
     fields = {field.name: (reader(hints[field.name]), field) for field in dataclasses.fields(kind) if field.init}
 
     def read(value: Any, name: str) -> Any:
-        if not isinstance(value, Mapping):
-            raise _wrong(value, name, "an object")
+        given = _object(value, name)
         found: dict[str, Any] = {}
         for field, (one, about) in fields.items():
             where = f"{name}.{field}" if name else field
-            if field in value:
-                found[field] = one(value[field], where)
+            if field in given:
+                found[field] = one(given[field], where)
             elif about.default is dataclasses.MISSING and about.default_factory is dataclasses.MISSING:
                 raise ValueError(f"{where} is missing")
         return kind(**found)

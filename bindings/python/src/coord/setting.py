@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, Optional
+from enum import Enum
+from typing import Any, NamedTuple, Optional, cast
 
 from . import errors
 from .kv import KeyValue
@@ -80,11 +81,12 @@ def _plain(value: Any) -> Any:
         from dataclasses import asdict
 
         return asdict(value)
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
     if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    if hasattr(value, "value"):  # an enum
+        return sorted(cast("set[Any]", value))
+    if isinstance(value, Enum):
         return value.value
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 

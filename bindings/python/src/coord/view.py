@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
-MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+MISSING: Final[Any] = object()
 MOST_WAITING: Final = 100
 """Change sets that wait for somebody; when there are more the oldest become one."""
 

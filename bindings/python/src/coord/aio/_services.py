@@ -1,21 +1,18 @@
-"""What a client for asyncio has for services: registry and configuration."""
+"""What a client for asyncio has for services: registry and configuration, imported when they are wanted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from .._base import ClientBase
-from .._config import config_keywords
 from .._convert import Seconds
 from ..mirror import wait_ms
-from ..registry import registry_keywords
-from ..setting import application_name
 from ._opening import Opening
-from .config import Config
-from .registry import Registry
 
 if TYPE_CHECKING:
     from ._caller import Caller
+    from .config import Config
+    from .registry import Registry
 
 
 class Services(ClientBase):
@@ -39,6 +36,9 @@ class Services(ClientBase):
         is registered already. guard_percent, guard: when this much of a service goes at once, show it on for so many
         seconds. file: keeps what was discovered last, to begin with when etcd is away.
         """
+        from ..registry import registry_keywords
+        from .registry import Registry
+
         keywords = registry_keywords(prefix, format, replace, guard_percent, guard, file)
         return Registry(self, self._caller, keywords)
 
@@ -61,6 +61,10 @@ class Services(ClientBase):
         at once, also when etcd is away; each layer has its own. wait: until it is read, for `timeout` at most (None:
         request_timeout). Raises Timeout; Invalid: a name; Auth and others: the server refuses it.
         """
+        from .._config import config_keywords
+        from ..setting import application_name
+        from .config import Config
+
         name = application_name(application, environment, component)
         keywords, ms = config_keywords(prefix, file), wait_ms(self, wait, timeout)
         return Opening(lambda: Config(self, self._caller, name, keywords, defaults or {})._open(ms))
