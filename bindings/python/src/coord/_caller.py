@@ -53,12 +53,12 @@ class Caller:
             self._abandon(op, queue, lib.py_call_id(), block)
             raise
         self._idle.append(queue)
-        found = records(block)
-        for line in found[1:]:
+        answer, *lines = records(block)
+        for line in lines:
             self._on_log(line)
-        if found[0].code != 0:
-            raise found[0].error()
-        return found[0]
+        if answer.code != 0:
+            raise answer.error()
+        return answer
 
     def _abandon(self, op: Op[Any], queue: Any, call_id: int, block: Any) -> None:
         if not block:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, cast
 
 from ._convert import Bytes, Seconds, deadline, to_bytes
@@ -16,6 +17,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 NULL = ffi.NULL
 GET, PUT, DELETE = 0, 1, 2
+VERBS = ("get", "put", "delete")
 
 
 class Op(Generic[T_co]):
@@ -30,7 +32,7 @@ class Op(Generic[T_co]):
         timeout_ms: int = 0,
         *,
         undo: Optional[Callable[[Record], Op[Any]]] = None,
-        text: str = "",
+        text: Union[str, tuple[str, bytes]] = "",
     ) -> None:
         self.make = make
         """A new coord_op, which its execution frees."""
@@ -41,7 +43,8 @@ class Op(Generic[T_co]):
         self.text = text
 
     def __repr__(self) -> str:
-        return f"<coord op {self.text}>"
+        text = self.text if isinstance(self.text, str) else f"{self.text[0]} {self.text[1]!r}"
+        return f"<coord op {text}>"
 
 
 Lease = Union[int, "LeaseBase"]
@@ -69,15 +72,11 @@ def kv_op(
     """An op on a key or a range. `attributes`: pairs of COORD_OP_... and value, without those that are 0."""
     name = to_bytes(key, "key")
     end_size = -1 if prefix else len(end) if end is not None else 0
-    pairs = len(attributes) // 2
-
-    def make() -> Any:
-        return lib.py_op(
-            verb, name, len(name), value, len(value), end if end is not None else NULL, end_size,
-            attributes if pairs else NULL, pairs,
-        )  # fmt: skip
-
-    return Op(make, read, deadline(timeout) if timeout is not None else 0, text=f"{('get', 'put', 'delete')[verb]} {name!r}")
+    make = partial(
+        lib.py_op, verb, name, len(name), value, len(value), NULL if end is None else end, end_size,
+        attributes or NULL, len(attributes) // 2,
+    )  # fmt: skip
+    return Op(make, read, 0 if timeout is None else deadline(timeout), text=(VERBS[verb], name))
 
 
 def attributes(*pairs: tuple[int, int]) -> list[int]:

@@ -81,6 +81,8 @@ class Record:
 def _record(buffer: Any, at: int) -> tuple[Record, int]:
     """The record that begins at `at`, and where the next one does."""
     head = HEAD.unpack_from(buffer, at)
+    if head[0] == HEAD.size:  # nothing but numbers: what a put answers
+        return Record(head, [], [], "", ""), at + HEAD.size
     _, _, _, _, _, count, text_size, endpoint_size, part_count = head[:9]
     items: list[tuple[int, KeyValue]] = []
     begin = at + HEAD.size
