@@ -1,12 +1,14 @@
 """Makes coord._native: cffi's API mode, against Python's stable ABI, so one module serves every CPython from 3.9 on.
 
 libcoord is looked for in this order: the build folder that COORD_BUILD names (build/release of the source tree),
-pkg-config, build/release of the source tree around this file.
+pkg-config, build/release of the source tree around this file. With COORD_LINK, the words in it are what the module is linked
+with instead of a shared libcoord: packaging/python-wheel names the archives there.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +35,11 @@ def pkg_config(*words: str) -> list[str]:
 
 def in_tree(build: Path) -> dict[str, Any]:
     core = build / "core"
+    includes = [str(TREE / "core" / "include")]
+    if os.environ.get("COORD_LINK"):
+        return {"include_dirs": includes, "extra_link_args": shlex.split(os.environ["COORD_LINK"])}
     return {
-        "include_dirs": [str(TREE / "core" / "include")],
+        "include_dirs": includes,
         "library_dirs": [str(core)],
         "libraries": ["coord"],
         "extra_link_args": [f"-Wl,-rpath,{core.resolve()}"],
