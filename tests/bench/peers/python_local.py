@@ -19,20 +19,25 @@ def mirror_ns(client):
 
 
 def discovery_ns(client):
-    with client.registry() as registry, registry.register("bench", "127.0.0.1:80"):
+    with client.registry() as registry, registry.register("bench", address="127.0.0.1", port=80):
         registry.discover("bench", timeout=30)
         return nanoseconds(lambda: registry.discover("bench"))
+
+
+def config_ns(client):
+    with client.config("bench") as config:
+        config.set("limit", 3)
+        while config.current("limit") != 3:
+            config.poll(0.1)
+        return nanoseconds(lambda: config["limit"])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoint", required=True)
     args = parser.parse_args()
-    found = {}
     with coord.Client(args.endpoint, request_timeout=60) as client:
-        if hasattr(client, "registry"):
-            found["discovery_ns"] = discovery_ns(client)
-        found["mirror_of_bytes_ns"] = mirror_ns(client)
+        found = {"discovery_ns": discovery_ns(client), "config_ns": config_ns(client), "mirror_of_bytes_ns": mirror_ns(client)}
     print(json.dumps(found))
 
 
