@@ -14,7 +14,8 @@ import coord
 from coord import ops
 from coord.election import Election
 
-LAST = "example/cron/last"
+ELECTION = "example/cron"  # what is below ELECTION/ belongs to the election
+LAST = "example/cron-last"
 
 
 def rest(leader: Election, seconds: float) -> bool:
@@ -46,7 +47,7 @@ def run(client: coord.Client, every: float, job: Callable[[], None], runs: Optio
     count = 0
     while runs is None or count < runs:
         try:
-            with client.election("example/cron", value=f"pid {os.getpid()}", ttl=10) as leader:
+            with client.election(ELECTION, value=f"pid {os.getpid()}", ttl=10) as leader:
                 count += lead(client, leader, every, job, None if runs is None else runs - count)
         except coord.Lost:
             print("no longer the leader")
