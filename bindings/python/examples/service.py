@@ -20,7 +20,7 @@ NAME = "example-web"
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = f"hello from {self.server.server_address[1]}\n".encode()
+        body = f"hello from {self.connection.getsockname()[1]}\n".encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
