@@ -175,8 +175,8 @@ class Options(TypedDict, total=False):
     """While the content changes: how often mirror.file is written, whole. Default 5000 ms."""
 
     registry_prefix: str
-    """Where a registry keeps its instances: keys are PREFIX/SERVICE/ID. Empty: SERVICE/ID. A slash in front is part of
-    the keys; gRPC-Go's resolver cannot ask for such ones. Default services."""
+    """Where a registry keeps its instances: keys are PREFIX/SERVICE/ID. A slash alone: SERVICE/ID. A slash in front is
+    part of the keys; gRPC-Go's resolver cannot ask for such ones. Default services."""
 
     registry_format: str
     """What is stored of an instance: the JSON object itself, or an Endpoint of etcd's package naming/endpoints, as
