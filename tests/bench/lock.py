@@ -1,6 +1,4 @@
 """Locks of libcoord beside those of other clients. README.md says more."""
-import argparse
-import datetime
 import http.client
 import json
 import os
@@ -10,8 +8,8 @@ import subprocess
 import sys
 
 import peers
-import report
 import server
+import suite
 
 CASES = {
     "lock.uncontended": "acquire and release by one client, with one lease, of a lock that nobody else wants",
@@ -61,42 +59,20 @@ def contestants(wanted):
                         {"lock.uncontended": "service", "lock.handover": "service-handover"}),
              Contestant("python-etcd3", python, lambda: [python.python, script],
                         {"lock.uncontended": "uncontended", "lock.handover": "handover"})]
-    return [one for one in found if one.name == "coord" or wanted is None or one.name in wanted]
+    return [one for one in found if one.name == "coord" or one.name in wanted]
+
+
+SUITE = suite.Suite("lock", "Locks of libcoord beside those of other clients.", HELP, CASES,
+                    "2 short rounds: a first look, too noisy to judge by", 5, 2, ("go", "service", "python-etcd3"))
 
 
 def arguments(words):
-    parser = argparse.ArgumentParser(prog="./dev bench lock", usage="./dev bench lock [options]", epilog=HELP,
-                                     description="Locks of libcoord beside those of other clients.",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [one.name for one in contestants(None)[1:]]
-    parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/lock.json)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each case, 1 to 99 (default 5, quick 2)")
+    parser = SUITE.parser()
     parser.add_argument("--ops", type=int, metavar="N", help="pairs or handovers of a run, 10 to 1000000 (default "
                         "2000 and 500, quick 500 and 200)")
-    parser.add_argument("--quick", action="store_true", help="2 short rounds: a first look, too noisy to judge by")
-    parser.add_argument("--only", action="append", metavar="CASE-GLOB", help="only these cases; may be repeated")
-    parser.add_argument("--peers", metavar="A,B", help="only these of %s; none: ours alone" % ", ".join(names))
-    parser.add_argument("--etcd", metavar="PATH", help="the etcd to run (default: $COORD_TEST_ETCD, or etcd on PATH)")
-    parser.add_argument("--list", action="store_true", help="list the cases and end")
-    parser.add_argument("--refresh", action="store_true", help="build the peers again, with their newest releases")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    args = parser.parse_args(words)
-    args.rounds = args.rounds if args.rounds is not None else 2 if args.quick else 5
-    if not 1 <= args.rounds <= 99:
-        parser.error("--rounds is %d; it must be 1 to 99" % args.rounds)
+    args = SUITE.parse(words, parser)
     if args.ops is not None and not 10 <= args.ops <= 1000000:
         parser.error("--ops is %d; it must be 10 to 1000000" % args.ops)
-    if args.peers is not None:
-        args.peers = [name.strip() for name in args.peers.split(",")]
-        for name in args.peers:
-            if name not in names and args.peers != ["none"]:
-                parser.error('--peers names "%s"; there are %s, or none' % (name, ", ".join(names)))
-    try:
-        args.names = report.matching(list(CASES), args.only)
-    except ValueError as error:
-        parser.error(str(error))
-    if args.json and not os.path.isdir(os.path.dirname(os.path.abspath(args.json))):
-        parser.error('"%s": there is no such directory' % args.json)
     return args
 
 
@@ -275,50 +251,17 @@ def show(entry, say):
         say("  %-13s INVALID: %s" % (who, why))
 
 
-def prepare(args, progress):
-    every = contestants(args.peers)
-    needed = []
-    for one in every:
-        if one.peer not in needed:
-            needed.append(one.peer)
-    ready, left_out = peers.prepare(needed, args.refresh, progress)
-    versions = {peer.name: peer.version for peer in ready}
-    return [one for one in every if one.peer in ready], left_out, versions
-
-
 def main(words, progress):
     args = arguments(words)
-    if args.list:
-        for name, what in CASES.items():
-            print("%-18s %s" % (name, what))
-        return 0
-    os.makedirs(peers.PLACE, exist_ok=True)
-    path = server.find(args.etcd)
-    ready, left_out, versions = prepare(args, progress)
-    with server.Etcd(path, peers.PLACE, False) as etcd:
-        version = etcd.version()
-    began = datetime.datetime.now(datetime.timezone.utc)
-    entries = []
-    for name in args.names:
-        rounds, invalid = measure(name, args, path, ready, progress.say)
-        entries.append(summary(name, rounds, invalid, [one.name for one in ready]))
-        show(entries[-1], progress.say)
-    ended = datetime.datetime.now(datetime.timezone.utc)
-    goals = [goal for goal in targets(entries) if goal["name"] in args.names]
-    result = {"suite": "lock", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-              "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
-              "versions": versions, "rounds": args.rounds, "left_out": left_out, "cases": entries, "targets": goals}
-    json_path = args.json or os.path.join(peers.PLACE, "lock.json")
-    report.save(result, json_path)
-    for goal in goals:
-        print("%-18s %-48s %-12s %s" % (goal["name"], goal["required"], goal["measured"] or "",
-                                        {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]))
-    for left in left_out:
-        print("left out: %s: %s" % (left["peer"], left["reason"]))
-    print("\nfigures: %s" % os.path.relpath(json_path))
-    if any("invalid" in entry for entry in entries):
-        return 3
-    return 1 if args.check and any(goal["met"] is False for goal in goals) else 0
+    every = contestants(args.peers)
+
+    def one(name, path, ready):
+        able = [contestant for contestant in every if contestant.peer in ready]
+        rounds, invalid = measure(name, args, path, able, progress.say)
+        entry = summary(name, rounds, invalid, [contestant.name for contestant in able])
+        show(entry, progress.say)
+        return entry
+    return SUITE.run(args, list(dict.fromkeys(contestant.peer for contestant in every)), progress, one, targets)
 
 
 if __name__ == "__main__":

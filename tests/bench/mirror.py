@@ -1,17 +1,14 @@
 """Mirrors of libcoord: reading, memory, opening, and a change on its way to many. README.md says more."""
-import argparse
-import datetime
 import http.client
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
 
 import peers
-import report
 import server
+import suite
 
 CASES = {
     "mirror.get": "one key of 100,000 of 1 KiB, from one thread, and from four at once",
@@ -31,32 +28,8 @@ exit status: 0 measured; 1 a target was missed and --check was given; 2 a bad ar
 or a case of ours was invalid."""
 
 
-def arguments(words):
-    parser = argparse.ArgumentParser(prog="./dev bench mirror", usage="./dev bench mirror [options]", epilog=HELP,
-                                     description="Mirrors of libcoord.",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/mirror.json)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each case, 1 to 99 (default 5, quick 2)")
-    parser.add_argument("--quick", action="store_true", help="2 short rounds: a first look, too noisy to judge by")
-    parser.add_argument("--only", action="append", metavar="CASE-GLOB", help="only these cases; may be repeated")
-    parser.add_argument("--peers", metavar="A", help="only this of go; none: ours alone")
-    parser.add_argument("--etcd", metavar="PATH", help="the etcd to run (default: $COORD_TEST_ETCD, or etcd on PATH)")
-    parser.add_argument("--list", action="store_true", help="list the cases and end")
-    parser.add_argument("--refresh", action="store_true", help="build the peers again, with their newest releases")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    args = parser.parse_args(words)
-    args.rounds = args.rounds if args.rounds is not None else 2 if args.quick else 5
-    if not 1 <= args.rounds <= 99:
-        parser.error("--rounds is %d; it must be 1 to 99" % args.rounds)
-    if args.peers not in (None, "go", "none"):
-        parser.error('--peers names "%s"; there is go, or none' % args.peers)
-    try:
-        args.names = report.matching(list(CASES), args.only)
-    except ValueError as error:
-        parser.error(str(error))
-    if args.json and not os.path.isdir(os.path.dirname(os.path.abspath(args.json))):
-        parser.error('"%s": there is no such directory' % args.json)
-    return args
+SUITE = suite.Suite("mirror", "Mirrors of libcoord.", HELP, CASES, "2 short rounds: a first look, too noisy to judge by", 5, 2,
+                    ("go",))
 
 
 def watches_of(etcd):
@@ -122,20 +95,16 @@ def run_once(name, args, etcd, coord, go):
     return figures
 
 
-def measure(name, args, path, coord, go, say):
-    rounds, invalid = [], None
+def measure(name, args, path, ready, say):
+    rounds = []
+    coord, go = ready[0], ready[1] if len(ready) > 1 else None
     with server.Etcd(path, peers.PLACE, False) as etcd:
         for number in range(args.rounds):
             say("%s: round %d of %d" % (name, number + 1, args.rounds), False)
-            try:
-                rounds.append({field: float(value) for field, value in run_once(name, args, etcd, coord, go).items()})
-            except (peers.Invalid, server.ServerError, ValueError, KeyError) as error:
-                invalid = str(error)
+            rounds.append({field: float(value) for field, value in run_once(name, args, etcd, coord, go).items()})
     entry = {"name": name}
-    if invalid is not None or not rounds:
-        entry["invalid"] = invalid or "no figures"
-    else:
-        entry.update({field: round(statistics.median(one[field] for one in rounds), 3) for field in rounds[0]})
+    entry.update({field: round(statistics.median(one[field] for one in rounds), 3) for field in rounds[0]})
+    say("%-24s %s" % (name, ", ".join("%s %g" % item for item in entry.items() if item[0] != "name")))
     entry["rounds"] = rounds
     return entry
 
@@ -156,42 +125,10 @@ def targets(entries):
 
 
 def main(words, progress):
-    args = arguments(words)
-    if args.list:
-        for name, what in CASES.items():
-            print("%-24s %s" % (name, what))
-        return 0
-    os.makedirs(peers.PLACE, exist_ok=True)
-    path = server.find(args.etcd)
-    wanted = [peers.Coord()] + ([peers.Go()] if args.peers != "none" and "mirror.open" in args.names else [])
-    ready, left_out = peers.prepare(wanted, args.refresh, progress)
-    coord = ready[0]
-    go = ready[1] if len(ready) > 1 else None
-    with server.Etcd(path, peers.PLACE, False) as etcd:
-        version = etcd.version()
-    began = datetime.datetime.now(datetime.timezone.utc)
-    entries = []
-    for name in args.names:
-        entries.append(measure(name, args, path, coord, go, progress.say))
-        progress.say("%-24s %s" % (name, "INVALID: " + entries[-1]["invalid"] if "invalid" in entries[-1] else ", ".join(
-            "%s %g" % item for item in entries[-1].items() if item[0] not in ("name", "rounds"))))
-    ended = datetime.datetime.now(datetime.timezone.utc)
-    goals = [goal for goal in targets(entries) if goal["name"] in args.names]
-    result = {"suite": "mirror", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-              "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
-              "versions": {peer.name: peer.version for peer in ready}, "rounds": args.rounds, "left_out": left_out,
-              "cases": entries, "targets": goals}
-    json_path = args.json or os.path.join(peers.PLACE, "mirror.json")
-    report.save(result, json_path)
-    for goal in goals:
-        print("%-24s %-28s %-12s %s" % (goal["name"], goal["required"], goal["measured"] or "",
-                                        {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]))
-    for left in left_out:
-        print("left out: %s: %s" % (left["peer"], left["reason"]))
-    print("\nfigures: %s" % os.path.relpath(json_path))
-    if any("invalid" in entry for entry in entries):
-        return 3
-    return 1 if args.check and any(goal["met"] is False for goal in goals) else 0
+    args = SUITE.parse(words)
+    wanted = [peers.Coord()] + ([peers.Go()] if args.peers and "mirror.open" in args.names else [])
+    return SUITE.run(args, wanted, progress,
+                     lambda name, path, ready: measure(name, args, path, ready, progress.say), targets)
 
 
 if __name__ == "__main__":

@@ -400,6 +400,11 @@ class H2load(Peer):
 ALL = (Coord, H2load, Go, Rust, PythonEtcd3, Etcd3gw)
 
 
+def named(names):
+    """libcoord and those of clientv3 and the Rust crate that are named."""
+    return [Coord()] + [{"go": Go, "rust": Rust}[name]() for name in names]
+
+
 def prepare(contestants, refresh, progress):
     """Build everything. Returns those that take part, and why the others do not."""
     ready, left_out = [], []

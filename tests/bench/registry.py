@@ -1,6 +1,4 @@
 """The registry and configuration: picking, discovering and reading over the wire, and 10,000 registrations whose server dies. README.md says more."""
-import argparse
-import datetime
 import json
 import os
 import shutil
@@ -12,8 +10,8 @@ import time
 import cases
 import peers
 import program
-import report
 import server
+import suite
 
 POLICIES = ("pick_first", "round_robin", "random", "weighted", "least_pending", "consistent_hash")
 CASES = {"pick.%s.%d" % (policy, threads): "pick one of 100 instances, %d thread%s" % (threads, "s" if threads > 1 else "")
@@ -38,28 +36,8 @@ exit status: 0 measured; 1 a target was missed and --check was given; 2 a bad ar
 or a case was invalid."""
 
 
-def arguments(words):
-    parser = argparse.ArgumentParser(prog="./dev bench registry", usage="./dev bench registry [options]", epilog=HELP,
-                                     description="Picking, discovering and restoring.",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/registry.json)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each case, 1 to 99 (default 3, quick 1)")
-    parser.add_argument("--quick", action="store_true", help="one short round: a first look, too noisy to judge by")
-    parser.add_argument("--only", action="append", metavar="CASE-GLOB", help="only these cases; may be repeated")
-    parser.add_argument("--etcd", metavar="PATH", help="the etcd to run (default: $COORD_TEST_ETCD, or etcd on PATH)")
-    parser.add_argument("--list", action="store_true", help="list the cases and end")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    args = parser.parse_args(words)
-    args.rounds = args.rounds if args.rounds is not None else 1 if args.quick else 3
-    if not 1 <= args.rounds <= 99:
-        parser.error("--rounds is %d; it must be 1 to 99" % args.rounds)
-    try:
-        args.names = report.matching(list(CASES), args.only)
-    except ValueError as error:
-        parser.error(str(error))
-    if args.json and not os.path.isdir(os.path.dirname(os.path.abspath(args.json))):
-        parser.error('"%s": there is no such directory' % args.json)
-    return args
+SUITE = suite.Suite("registry", "Picking, discovering and restoring.", HELP, CASES,
+                    "one short round: a first look, too noisy to judge by", 3)
 
 
 # ---- one case ------------------------------------------------------------------------------------
@@ -136,8 +114,19 @@ def run_restore(coord, etcd):
     return figures
 
 
-def measure(name, args, path, coord, say):
-    rounds = []
+def describe(entry):
+    if "p99_ns" in entry:
+        return "%.1f million/s, %.1f a core, p50 %d ns, p99 %d ns" % (
+            entry["ops_per_s"] / 1e6, entry["ops_per_s_core"] / 1e6, entry["p50_ns"], entry["p99_ns"])
+    if "restored_s" in entry:
+        return "registered in %.2f s; restored %.2f s after the restart, %.2f s of them etcd's; %d keys, %d leases" % (
+            entry["register_s"], entry["restored_s"], entry["server_start_s"], entry["keys_later"], entry["leases"])
+    floor = ", %.0f us for a plain read with h2load" % entry["floor_p99_us"] if "floor_p99_us" in entry else ""
+    return "%.0f/s, p50 %.0f us, p99 %.0f us%s" % (entry["ops_per_s"], entry["p50_us"], entry["p99_us"], floor)
+
+
+def measure(name, args, path, ready, say):
+    rounds, coord = [], ready[0]
     with server.Etcd(path, peers.PLACE, False) as etcd:
         for number in range(1 if name == "registry.restore" else args.rounds):
             say("%s: round %d" % (name, number + 1), False)
@@ -149,6 +138,7 @@ def measure(name, args, path, coord, say):
                 rounds.append(run_restore(coord, etcd))
     entry = {"name": name}
     entry.update({field: round(statistics.median(one[field] for one in rounds), 3) for field in rounds[0]})
+    say("%-26s %s" % (name, describe(entry)))
     entry["rounds"] = rounds
     return entry
 
@@ -176,53 +166,10 @@ def targets(entries):
     return rows
 
 
-def describe(entry):
-    if "invalid" in entry:
-        return "INVALID: " + entry["invalid"]
-    if "p99_ns" in entry:
-        return "%.1f million/s, %.1f a core, p50 %d ns, p99 %d ns" % (
-            entry["ops_per_s"] / 1e6, entry["ops_per_s_core"] / 1e6, entry["p50_ns"], entry["p99_ns"])
-    if "restored_s" in entry:
-        return "registered in %.2f s; restored %.2f s after the restart, %.2f s of them etcd's; %d keys, %d leases" % (
-            entry["register_s"], entry["restored_s"], entry["server_start_s"], entry["keys_later"], entry["leases"])
-    floor = ", %.0f us for a plain read with h2load" % entry["floor_p99_us"] if "floor_p99_us" in entry else ""
-    return "%.0f/s, p50 %.0f us, p99 %.0f us%s" % (entry["ops_per_s"], entry["p50_us"], entry["p99_us"], floor)
-
-
 def main(words, progress):
-    args = arguments(words)
-    if args.list:
-        for name, what in CASES.items():
-            print("%-26s %s" % (name, what))
-        return 0
-    os.makedirs(peers.PLACE, exist_ok=True)
-    path = server.find(args.etcd)
-    ready, _ = peers.prepare([peers.Coord()], False, progress)
-    with server.Etcd(path, peers.PLACE, False) as etcd:
-        version = etcd.version()
-    began = datetime.datetime.now(datetime.timezone.utc)
-    entries = []
-    for name in args.names:
-        try:
-            entries.append(measure(name, args, path, ready[0], progress.say))
-        except (peers.Invalid, server.ServerError, ValueError, KeyError) as error:
-            entries.append({"name": name, "invalid": str(error)})
-        progress.say("%-26s %s" % (name, describe(entries[-1])))
-    ended = datetime.datetime.now(datetime.timezone.utc)
-    goals = targets(entries)
-    result = {"suite": "registry", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-              "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
-              "versions": {peer.name: peer.version for peer in ready}, "rounds": args.rounds, "cases": entries,
-              "targets": goals}
-    json_path = args.json or os.path.join(peers.PLACE, "registry.json")
-    report.save(result, json_path)
-    for goal in goals:
-        print("%-26s %-24s %-14s %s" % (goal["name"], goal["required"], goal["measured"] or "",
-                                        {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]))
-    print("\nfigures: %s" % os.path.relpath(json_path))
-    if any("invalid" in entry for entry in entries):
-        return 3
-    return 1 if args.check and any(goal["met"] is False for goal in goals) else 0
+    args = SUITE.parse(words)
+    return SUITE.run(args, [peers.Coord()], progress,
+                     lambda name, path, ready: measure(name, args, path, ready, progress.say), targets)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,5 @@
 """Watches through libcoord beside those of Go's clientv3 and the Rust crate etcd-client. README.md says more."""
-import argparse
 import contextlib
-import datetime
-import os
 import resource
 import statistics
 import sys
@@ -10,8 +7,8 @@ import time
 
 import cluster
 import peers
-import report
 import server
+import suite
 from program import Program
 
 WATCHES = 1000
@@ -62,36 +59,8 @@ def kind_of(name):
     return "clients" if name.startswith("client.") else name.split(".")[1]
 
 
-def arguments(words):
-    parser = argparse.ArgumentParser(prog="./dev bench watch", usage="./dev bench watch [options]", epilog=HELP,
-                                     description="Watches, beside those of other clients of etcd.",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/watch.json)")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work, 1 round: a first look")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each case, 1 to 99 (default 3, quick 1)")
-    parser.add_argument("--only", action="append", metavar="CASE-GLOB", help="only these cases; may be repeated")
-    parser.add_argument("--peers", metavar="A,B", help="only these of go, rust; none: ours alone")
-    parser.add_argument("--etcd", metavar="PATH", help="the etcd to run (default: $COORD_TEST_ETCD, or etcd on PATH)")
-    parser.add_argument("--list", action="store_true", help="list the cases and end")
-    parser.add_argument("--refresh", action="store_true", help="build the peers again, with their newest releases")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    args = parser.parse_args(words)
-    args.rounds = args.rounds if args.rounds is not None else 1 if args.quick else 3
-    if not 1 <= args.rounds <= 99:
-        parser.error("--rounds is %d; it must be 1 to 99" % args.rounds)
-    known = {"go": peers.Go, "rust": peers.Rust}
-    chosen = [name.strip() for name in args.peers.split(",")] if args.peers else list(known)
-    for name in chosen if chosen != ["none"] else []:
-        if name not in known:
-            parser.error('--peers names "%s"; there are %s, or none' % (name, ", ".join(known)))
-    args.contestants = [peers.Coord()] + [known[name]() for name in known if name in chosen]
-    try:
-        args.names = report.matching(CASES, args.only)
-    except ValueError as error:
-        parser.error(str(error))
-    if args.json and not os.path.isdir(os.path.dirname(os.path.abspath(args.json))):
-        parser.error('"%s": there is no such directory' % args.json)
-    return args
+SUITE = suite.Suite("watch", "Watches, beside those of other clients of etcd.", HELP, CASES,
+                    "a tenth of the work, 1 round: a first look", 3, 1, ("go", "rust"))
 
 
 # ---- one run --------------------------------------------------------------------------------------
@@ -344,46 +313,15 @@ def lines_of(entry):
     return lines
 
 
-def print_result(result):
-    print()
-    for goal in result["targets"]:
-        print("%-18s %-40s %-16s %s" % (goal["name"], goal["required"], goal["measured"] or "",
-                                        {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]))
-    for left in result["left_out"]:
-        print("left out: %s: %s" % (left["peer"], left["reason"]))
-    versions = ", ".join("%s %s" % item for item in result["versions"].items())
-    print("etcd %s; %s; %d s" % (result["etcd"], versions, result["took_s"]))
-
-
 def main(words, progress):
-    args = arguments(words)
-    if args.list:
-        for name, what in CASES.items():
-            print("%-18s %s" % (name, what))
-        return 0
-    os.makedirs(peers.PLACE, exist_ok=True)
-    path = server.find(args.etcd)
-    ready, left_out = peers.prepare(args.contestants, args.refresh, progress)
-    with server.Etcd(path, peers.PLACE, False) as etcd:
-        version = etcd.version()
-    began = datetime.datetime.now(datetime.timezone.utc)
-    entries = []
-    for name in args.names:
-        entries.append(measure(args, path, name, ready, progress.say))
-        for line in lines_of(entries[-1]):
+    args = SUITE.parse(words)
+
+    def one(name, path, ready):
+        entry = measure(args, path, name, ready, progress.say)
+        for line in lines_of(entry):
             progress.say(line)
-    ended = datetime.datetime.now(datetime.timezone.utc)
-    result = {"suite": "watch", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-              "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
-              "versions": {peer.name: peer.version for peer in ready}, "rounds": args.rounds, "quick": args.quick,
-              "left_out": left_out, "cases": entries, "targets": targets(entries)}
-    json_path = args.json or os.path.join(peers.PLACE, "watch.json")
-    report.save(result, json_path)
-    print_result(result)
-    print("\nfigures: %s" % os.path.relpath(json_path))
-    if any("invalid" in entry for entry in entries):
-        return 3
-    return 1 if args.check and any(target["met"] is False for target in result["targets"]) else 0
+        return entry
+    return SUITE.run(args, peers.named(args.peers), progress, one, targets, quick=args.quick)
 
 
 if __name__ == "__main__":
