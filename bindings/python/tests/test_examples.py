@@ -130,25 +130,27 @@ def test_web_app(etcd, monkeypatch):
 
 def blocks(path):
     """The Python code of a page, each with the title that it stands below."""
-    title = ""
-    for heading, code in re.findall(r"^##+ (.+)$|^```python\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.M | re.S):
+    title, found = "", []
+    for heading, code in re.findall(r"^##+ ([^\n]+)$|^```python\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.M | re.S):
         title = heading or title
         if code:
-            yield pytest.param(code, id=title.replace(" ", "-").replace(",", ""))
+            found.append(pytest.param(code, id=title.replace(" ", "-").replace(",", "")))
+    assert found, f"no code in {path}"
+    return found
 
 
 def as_printed(code, etcd, names):
     exec(compile(code.replace("localhost:2379", etcd.endpoint), "a page", "exec"), names)
 
 
-@pytest.mark.parametrize("code", list(blocks(HERE / "MIGRATION.md")))
+@pytest.mark.parametrize("code", blocks(HERE / "MIGRATION.md"))
 def test_migration(etcd, client, code):
     client.delete("doc/", prefix=True)
     client.put("doc/key", "value")
     as_printed(code, etcd, {"client": client, "coord": coord})
 
 
-@pytest.mark.parametrize("code", list(blocks(HERE.parents[1] / "README.md")))
+@pytest.mark.parametrize("code", blocks(HERE.parents[1] / "README.md"))
 def test_readme_of_the_tree(etcd, code, capsys):
     as_printed(code, etcd, {"__name__": "readme"})
     assert "hello" in capsys.readouterr().out
