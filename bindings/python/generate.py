@@ -44,7 +44,8 @@ def kind(name, type_):
 
 
 def generated():
-    lines = [HEAD, "class Options(TypedDict, total=False):\n", '    """Keywords of ``coord.Client``; docs/CONFIGURATION.md says more."""\n']
+    lines = [HEAD, "class Options(TypedDict, total=False):\n"]
+    lines.append('    """Keywords of ``coord.Client``; docs/CONFIGURATION.md says more."""\n')
     table = []
     for name, type_, default, choices, text in rows():
         if name == "endpoints":

@@ -1,4 +1,5 @@
-"""The registry and configuration: picking, discovering and reading over the wire, and 10,000 registrations whose server dies. README.md says more."""
+"""The registry and configuration: picking, discovering and reading over the wire, and 10,000 registrations whose
+server dies. README.md says more."""
 import json
 import os
 import shutil

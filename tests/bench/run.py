@@ -133,7 +133,9 @@ def measure(args, ready, start, progress):
     for index, name in enumerate(args.names):
         case = cases.parse(name)
 
-        def note(phase, peer, prefix="[%d/%d] %s" % (index + 1, len(args.names), name)):
+        prefix = "[%d/%d] %s" % (index + 1, len(args.names), name)
+
+        def note(phase, peer, prefix=prefix):
             progress.say("%s: %s, %s" % (prefix, phase, peer.name), lasting=False)
         with start(case.large) as etcd:
             runs = rounds.Rounds(case, etcd, ready)

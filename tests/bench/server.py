@@ -50,7 +50,7 @@ class Etcd:
 
     def __enter__(self):
         try:
-            for attempt in range(3):  # another program may take a port between our look and etcd's
+            for _ in range(3):  # another program may take a port between our look and etcd's
                 self._start()
                 if self._wait():
                     return self

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh debian|newest|types BUILD: one ctest entry. BUILD/python/lib has the package, as ./dev has built it; the newest
+# run.sh debian|newest|types|package BUILD: one ctest entry. BUILD/python/lib has the package, as ./dev has built it; the newest
 # Python and the checkers are in the virtual environment that COORD_TEST_VENV names.
 set -euo pipefail
 which=$1 build=$2
@@ -8,6 +8,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$build/python/lib
 
 skip() { echo "skip python_$which: $*"; exit 0; }
 
+[ "$which" != package ] || exec /usr/bin/python3 "$here/package.py" "$build"
 [ -e "$build/python/lib/coord/_native.abi3.so" ] || skip "the package is not built; ./dev test does it"
 [ "$which" = debian ] || [ -x "${COORD_TEST_VENV:-}/bin/python" ] || skip "no virtual environment; ./dev test makes it"
 

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
-from test_aio import run
 
 import coord
+from test_aio import run
 
 
 @dataclass

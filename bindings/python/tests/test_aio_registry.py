@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from test_aio import run
-from test_registry import ids
 
 import coord
+from test_aio import run
+from test_registry import ids
 
 
 async def eventually(holds, seconds=15):

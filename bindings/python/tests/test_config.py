@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from conftest import until
-from test_config_view import Limits, app
 
 import coord
+from conftest import until
 from coord import ops
+from test_config_view import Limits, app
 
 __all__ = ["app"]
 
@@ -104,7 +104,7 @@ def test_what_nobody_takes_becomes_one(app):
     watch = app.watch()
     for i in range(120):
         app.set("a", i)
-        until(lambda: app.current("a") == i)
+        until(lambda i=i: app.current("a") == i)
     assert len(watch._waiting) == 100
     first = next(watch)
     assert first.changes[0].previous is None and first.changes[0].value == 20

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any, Dict, List, Literal, Optional, Set, Tuple, Union
 
 import pytest
-from conftest import until
 
 import coord
+from conftest import until
 
 
 @pytest.fixture

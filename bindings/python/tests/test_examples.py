@@ -1,4 +1,4 @@
-"""The examples, and the code of MIGRATION.md."""
+"""The examples, and the code of MIGRATION.md and of the README.md of the tree."""
 
 import asyncio
 import importlib.util
@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import until
 
 import coord
+from conftest import until
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -128,17 +128,29 @@ def test_web_app(etcd, monkeypatch):
     asyncio.run(main())
 
 
-def blocks():
-    text = (HERE / "MIGRATION.md").read_text(encoding="utf-8")
-    parts = re.split(r"^### (.+)$", text, flags=re.M)[1:]
-    for title, body in zip(parts[::2], parts[1::2]):
-        for code in re.findall(r"^```python\n(.*?)^```", body, flags=re.M | re.S):
-            yield pytest.param(code, id=title.replace(" ", "-").replace(",", ""))
+def blocks(path):
+    """The Python code of a page, each with the title that it stands below."""
+    title, found = "", []
+    for heading, code in re.findall(r"^##+ ([^\n]+)$|^```python\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.M | re.S):
+        title = heading or title
+        if code:
+            found.append(pytest.param(code, id=title.replace(" ", "-").replace(",", "")))
+    assert found, f"no code in {path}"
+    return found
 
 
-@pytest.mark.parametrize("code", list(blocks()))
+def as_printed(code, etcd, names):
+    exec(compile(code.replace("localhost:2379", etcd.endpoint), "a page", "exec"), names)
+
+
+@pytest.mark.parametrize("code", blocks(HERE / "MIGRATION.md"))
 def test_migration(etcd, client, code):
     client.delete("doc/", prefix=True)
     client.put("doc/key", "value")
-    host, port = etcd.endpoint.split(":")
-    exec(compile(code.replace("localhost:2379", etcd.endpoint), "MIGRATION.md", "exec"), {"client": client, "coord": coord})
+    as_printed(code, etcd, {"client": client, "coord": coord})
+
+
+@pytest.mark.parametrize("code", blocks(HERE.parents[1] / "README.md"))
+def test_readme_of_the_tree(etcd, code, capsys):
+    as_printed(code, etcd, {"__name__": "readme"})
+    assert "hello" in capsys.readouterr().out

@@ -5,9 +5,9 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import until
 
 import coord
+from conftest import until
 from coord import ops
 
 
@@ -201,7 +201,7 @@ def test_another_takes_the_id_while_it_is_lost(client, registry, name):
         with client.lease(30) as other:
             client.txn().then(ops.put(key, '{"name":"web","id":"one","address":"b"}', lease=other)).commit()
             client.lease_revoke(lease)
-            events = [event for event in me.events()]
+            events = list(me.events())
             assert events[-1].type == "closed" and isinstance(events[-1].reason, coord.Conflict)
             with pytest.raises(coord.Conflict):
                 me.update(weight=2)

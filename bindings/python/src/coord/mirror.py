@@ -58,7 +58,10 @@ class MirrorBase:
         out = ffi.new("coord_result **")
         code = function(self._ptr, *arguments, out)
         if code != 0:
-            why = {errors.Invalid.code: "the key is not below the prefix of the mirror", errors.Unavailable.code: "the content is not there yet"}
+            why = {
+                errors.Invalid.code: "the key is not below the prefix of the mirror",
+                errors.Unavailable.code: "the content is not there yet",
+            }
             raise errors.make(code, why.get(code, ""), 0, "", -1, -1)
         return records(lib.py_result(out[0]))[0]
 

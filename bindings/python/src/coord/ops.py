@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from ._convert import Bytes, Seconds, deadline, to_bytes, whole_seconds
 from ._native import lib
-from ._op import DELETE, GET, PUT, Lease, attributes, id_of, kv_op, read_json
-from ._op import Op as Op
+from ._op import DELETE, GET, PUT, Lease, Op as Op, attributes, id_of, kv_op, read_json
 from .errors import Error
 from .kv import Compaction, Deleted, KeyValue, LeaseInfo, Put, Range
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol, TypeVar, 
 from . import errors
 from ._convert import Bytes, Seconds, deadline, to_bytes
 from ._native import ffi, lib
-from .kv import Txn, TxnPart
 from ._op import Lease, Op, id_of
+from .kv import Txn, TxnPart
 
 if TYPE_CHECKING:
     from ._record import Record

@@ -54,8 +54,9 @@ class Services(ClientBase):
         wait: bool = True,
         timeout: Optional[Seconds] = None,
     ) -> Opening[Config]:
-        """The configuration of an application: ``await`` it, or ``async with``. Its whole name is environment.application.component, and what that
-        has not is that of the layers beneath: environment.application, environment, and in the end `defaults`.
+        """The configuration of an application: ``await`` it, or ``async with``. Its whole name is
+        environment.application.component, and what that has not is that of the layers beneath: environment.application,
+        environment, and in the end `defaults`.
 
         prefix: keys are prefix/whole name/key (None: option config_prefix). file: keeps what was read last, to begin with
         at once, also when etcd is away; each layer has its own. wait: until it is read, for `timeout` at most (None:

@@ -133,7 +133,8 @@ class Client(Services):
         return ops.unless_failed(await self._caller.run_many(list(batch)))
 
     def lease(self, ttl: Seconds = 15, *, lease_id: int = 0, timeout: Optional[Seconds] = None) -> Opening[Lease]:
-        """A lease that is kept alive: ``await`` it, or ``async with``. ttl: whole seconds. lease_id: keep one alive that exists already.
+        """A lease that is kept alive: ``await`` it, or ``async with``. ttl: whole seconds. lease_id: keep one alive
+        that exists already.
 
         Raises Conflict: this client keeps it already; NotFound: there is no such lease.
         """
