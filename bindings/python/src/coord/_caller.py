@@ -105,8 +105,9 @@ class Caller:
 class Source:
     """What a handle tells: a queue of its own, to be waited for."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, at_once: int = 16) -> None:
         self._caller = caller
+        self._at_once = at_once
         self.queue = new_queue()
         self._records: deque[Record] = deque()
 
@@ -117,7 +118,7 @@ class Source:
         end = None if timeout_ms < 0 else now_ms() + timeout_ms
         slice_ms = 0
         while True:
-            block = lib.py_wait(self.queue, slice_ms, 16)
+            block = lib.py_wait(self.queue, slice_ms, self._at_once)
             if block:
                 self._records.extend(records(block))
                 return self._records.popleft()

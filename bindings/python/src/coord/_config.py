@@ -184,6 +184,13 @@ class ConfigBase(ConfigOps):
         self._look()
         return self._versions.get(key, 0)
 
+    def set_default(self, key: str, value: Any) -> None:
+        """What is current of a key when no layer has it, as `defaults`; views that there are do not see it before a change."""
+        self._look()
+        self._defaults[key] = value
+        if key not in self._versions:
+            self._values = {**self._values, key: value}
+
     # ---- views ----
 
     def view(

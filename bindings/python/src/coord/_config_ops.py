@@ -9,7 +9,7 @@ from ._convert import Seconds, deadline
 from ._native import lib
 from ._op import Op
 from ._record import Record
-from .setting import Setting, encoded, setting_of
+from .setting import History, Setting, encoded, setting_of
 from .txn import TxnBuilder, key as the_key
 
 ANY_VERSION = -1
@@ -61,14 +61,19 @@ class ConfigOps:
         """
         return Op(lambda: self._at(revision, lib.coord_op_config_list), self._settings, deadline(timeout), text="config list")
 
-    def _history(self, key: str, most: int = 10, *, timeout: Optional[Seconds] = None) -> Op[tuple[Setting, ...]]:
+    def _past(self, record: Record) -> History:
+        found = History(self._settings(record))
+        found.more = record.more
+        return found
+
+    def _history(self, key: str, most: int = 10, *, timeout: Optional[Seconds] = None) -> Op[History]:
         """The values that a key had since it was last created, the newest first, as far as they are not compacted.
 
-        most: how many, 1 to 1000.
+        most: how many, 1 to 1000; ``more`` of what is returned tells whether there were others.
         """
         name = key.encode()
         return Op(
-            lambda: self._op(lib.coord_op_config_history, name, most), self._settings, deadline(timeout),
+            lambda: self._op(lib.coord_op_config_history, name, most), self._past, deadline(timeout),
             text=f"config history {key}",
         )  # fmt: skip
 

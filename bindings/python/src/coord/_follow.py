@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar
+from weakref import WeakMethod
 
 from ._caller import SLICE_MS, new_queue
 from ._clock import now_ms
@@ -30,10 +31,15 @@ class Follower:
     def __init__(self, caller: Caller, take_in: Callable[[Record], None]) -> None:
         self._caller = caller
         self.queue: Any = new_queue()
-        self._take_in = take_in
+        self._owner_takes_in = WeakMethod(take_in)  # no cycle: a handle goes with its last name
         self._lock = threading.Lock()
         self._until = 0.0
         self._records: deque[Record] = deque()
+
+    def _take_in(self, record: Record) -> None:
+        take_in = self._owner_takes_in()
+        if take_in is not None:
+            take_in(record)
 
     def look(self) -> None:
         """Take in what has come, unless that was done less than AT_MOST_OLD seconds ago."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .registry import RegistryBase
 
 TYPES: Final = ("up", "down", "changed")
+TOLD_AT_ONCE: Final = 1
+"""A record holds references of the library's: it is decoded as soon as it was taken, so that none is ever dropped."""
 
 
 class InstanceChange(NamedTuple):

@@ -10,7 +10,7 @@ from ._native import ffi, lib
 from ._record import CHANGES, CLOSED, Record, checked, opened
 from ._verb import method_of
 from .lease import Event, event_of, patience_or_zero
-from .lock import read_token, swallow_at_exit
+from .lock import held_key, read_token, swallow_at_exit
 from .ops import Op
 
 if TYPE_CHECKING:
@@ -48,6 +48,16 @@ class ElectionBase:
     def remaining(self) -> float:
         """Seconds for which it leads at least if nobody is heard of any more; 0: it does not."""
         return float(lib.coord_election_remaining_ms(self._ptr)) / 1000
+
+    @property
+    def key(self) -> bytes:
+        """The key by which it leads. Raises NotHeld."""
+        return held_key(lambda kv: lib.coord_election_key(self._ptr, kv), "this candidate does not lead")[0]
+
+    @property
+    def lease_id(self) -> int:
+        """The lease under which it leads. Raises NotHeld."""
+        return held_key(lambda kv: lib.coord_election_key(self._ptr, kv), "this candidate does not lead")[1]
 
     def check(self) -> None:
         """Raise Lost unless ``is_leader``: to be called before what only the leader may do."""
@@ -128,6 +138,9 @@ class ObserverBase(ElectionBase):
         super().__init__(client, queue, name, b"", {})
         checked(lib.coord_election_observe, self._ptr)
 
+    def _no_news(self) -> errors.Timeout:
+        return errors.Timeout(f"nothing was told of election {self._name!r} in time")
+
     @staticmethod
     def _leader(record: Record) -> tuple[bool, Optional[KeyValue]]:
         """Whether the record tells a leader, and it."""
@@ -146,9 +159,16 @@ class Observer(ObserverBase):
         super().__init__(client, source.queue, name)
         self._source = source
 
+    def next_leader(self, timeout: Optional[Seconds] = None) -> Optional[KeyValue]:
+        """Who leads next, at first who leads now; None: nobody. timeout: None: as long as it takes. Raises Timeout."""
+        while True:
+            record = self._source.next(patience_or_zero(timeout))
+            if record is None:
+                raise self._no_news()
+            tells, leader = self._leader(record)
+            if tells:
+                return leader
+
     def __iter__(self) -> Iterator[Optional[KeyValue]]:
         while True:
-            record = self._source.next(-1)
-            tells, leader = self._leader(record) if record is not None else (False, None)
-            if tells:
-                yield leader
+            yield self.next_leader()

@@ -91,7 +91,12 @@ class Lease(LeaseBase):
         self._opened(source.next(-1))
 
     def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed."""
+        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed.
+
+        After ``close`` that is "closed".
+        """
+        if not self._ptr:
+            return Event("closed")
         record = self._source.next(patience_or_zero(timeout))
         return event_of(record) if record is not None else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
 from . import errors
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ._caller import Caller, Source
 
 
-
 def lock_keywords(**given: Any) -> dict[str, Any]:
     """The options of a lock, without those that are None."""
     if "shared_lease" in given:
@@ -29,6 +28,15 @@ def lock_keywords(**given: Any) -> dict[str, Any]:
 def read_token(record: Record) -> int:
     """The fencing token of what was acquired."""
     return int(record.revision)
+
+
+def held_key(ask: Callable[[Any], int], otherwise: str) -> tuple[bytes, int]:
+    """The key by which something is held, and its lease. Raises NotHeld."""
+    kv = ffi.new("coord_kv *")
+    code = ask(kv)
+    if code != 0:
+        raise errors.make(code, otherwise, 0, "", -1, -1)
+    return bytes(ffi.buffer(kv.key, kv.key_len)), int(kv.lease_id)
 
 
 class LockBase:
@@ -66,11 +74,12 @@ class LockBase:
     @property
     def key(self) -> bytes:
         """The key by which it is held (of several names: the first). Raises NotHeld."""
-        kv = ffi.new("coord_kv *")
-        code = lib.coord_lock_key(self._ptr, 0, kv)
-        if code != 0:
-            raise errors.make(code, "the lock is not held", 0, "", -1, -1)
-        return bytes(ffi.buffer(kv.key, kv.key_len))
+        return held_key(lambda kv: lib.coord_lock_key(self._ptr, 0, kv), "the lock is not held")[0]
+
+    @property
+    def lease_id(self) -> int:
+        """The lease under which it is held. Raises NotHeld."""
+        return held_key(lambda kv: lib.coord_lock_key(self._ptr, 0, kv), "the lock is not held")[1]
 
     def check(self) -> None:
         """Raise Lost unless ``is_held``: to be called before what only the holder may do."""

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from ._convert import Bytes, Seconds, deadline, to_bytes, whole_seconds
 from ._native import lib
-from ._op import DELETE, GET, PUT, Lease, Op as Op, attributes, id_of, kv_op, read_json
-from .errors import Error
+from ._op import DELETE, GET, PUT, Lease, attributes, id_of, kv_op, read_json
+from ._op import Op as Op
+from .errors import Auth, Error
 from .kv import Compaction, Deleted, KeyValue, LeaseInfo, Put, Range
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def watched(
     return kv_op(GET, key, _read_range, chosen, end=_end(end), prefix=prefix)
 
 
-PERMISSION_DENIED = 7
+INVALID_ARGUMENT, PERMISSION_DENIED = 3, 7
 
 
 def probe(timeout_ms: int) -> Op[Range]:
@@ -271,6 +272,11 @@ def probe(timeout_ms: int) -> Op[Range]:
     op = range("health", count_only=True, serializable=True)
     op.timeout_ms = timeout_ms
     return op
+
+
+def is_there(refused: Auth, has_user: bool) -> bool:
+    """Whether the refusal of a probe tells that all is well so far: the user may not read, or there is none."""
+    return refused.grpc_status == PERMISSION_DENIED or (refused.grpc_status == INVALID_ARGUMENT and not has_user)
 
 
 def unless_failed(results: list[Any]) -> list[Any]:

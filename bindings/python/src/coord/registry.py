@@ -15,7 +15,7 @@ from ._native import ffi, lib
 from ._op import Op
 from ._record import Record, opened, records
 from ._verb import method_of
-from .discovery import ServiceWatch, ServiceWatchBase
+from .discovery import TOLD_AT_ONCE, ServiceWatch, ServiceWatchBase
 from .instance import Instance, Instances
 from .picker import Picker
 from .registration import Registration
@@ -205,7 +205,7 @@ class Registry(RegistryBase):
     def _ready(self, service: str, timeout: Optional[Seconds]) -> None:
         wait_ms = self._patience(timeout)
         end = now_ms() + wait_ms
-        with ServiceWatch(self, service, Source(self._caller)) as watch:
+        with ServiceWatch(self, service, Source(self._caller, TOLD_AT_ONCE)) as watch:
             left = -1 if wait_ms < 0 else wait_ms
             while not self._settled(watch, watch._source.next(left)):
                 left = -1 if wait_ms < 0 else max(0, end - now_ms())
@@ -228,7 +228,7 @@ class Registry(RegistryBase):
 
     def watch(self, service: str) -> ServiceWatch:
         """Who comes, goes or changes among the instances of a service; iterate over it. The first one tells who is there."""
-        return ServiceWatch(self, service, Source(self._caller))
+        return ServiceWatch(self, service, Source(self._caller, TOLD_AT_ONCE))
 
     def picker(
         self,

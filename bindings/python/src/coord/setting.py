@@ -30,6 +30,13 @@ class Setting(NamedTuple):
         return f"Setting({self.key} = {self.text if len(self.text) <= 60 else self.text[:50] + '...'}, version={self.version})"
 
 
+class History(tuple[Setting, ...]):
+    """The values that a key had, the newest first."""
+
+    more: bool = False
+    """There were older ones."""
+
+
 class ConfigChange(NamedTuple):
     """What has become of one key."""
 

@@ -37,6 +37,7 @@ class Compare(NamedTuple):
     target: int
     relation: str
     operand: Union[int, bytes]
+    end: Optional[bytes] = None
 
     def add_to(self, txn: Any) -> int:
         """Add it to a coord_op of a transaction."""
@@ -45,16 +46,20 @@ class Compare(NamedTuple):
             code = lib.coord_op_if_value(txn, name, len(name), relation, self.operand, len(self.operand))
         else:
             code = lib.coord_op_if_int(txn, name, len(name), self.target, relation, self.operand)
-        return code or (lib.coord_op_if_range(txn, ffi.NULL, 0) if self.prefix else 0)
+        if code or not (self.prefix or self.end):
+            return int(code)
+        end = self.end or b""
+        return int(lib.coord_op_if_range(txn, ffi.NULL if self.prefix else end, 0 if self.prefix else len(end)))
 
 
 class Attribute:
     """What a key is asked for: compare it with ``==``, ``!=``, ``<`` or ``>``."""
 
-    __slots__ = ("_key", "_prefix", "_target")
+    __slots__ = ("_key", "_prefix", "_target", "_end")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, name: bytes, prefix: bool, target: int) -> None:
+    def __init__(self, name: bytes, prefix: bool, target: int, end: Optional[bytes] = None) -> None:
+        self._end = end
         self._key = name
         self._prefix = prefix
         self._target = target
@@ -66,7 +71,7 @@ class Attribute:
             raise TypeError(f"a revision, version or lease is compared with a number, not with {operand!r}")
         else:
             given = id_of(operand)
-        return Compare(self._key, self._prefix, self._target, relation, given)
+        return Compare(self._key, self._prefix, self._target, relation, given, self._end)
 
     def __eq__(self, operand: Union[int, Bytes, Lease]) -> Compare:  # type: ignore[override]
         return self._compare("==", operand)
@@ -85,19 +90,20 @@ class Attribute:
 
 
 class Key:
-    """A key, or with ``prefix`` all that begin with it, to state conditions on: they must hold for each of them.
+    """A key, or with ``prefix`` all that begin with it, or all from it up to ``end``, to state conditions on: they must hold for each of them.
 
     A key that is not there has version, create_revision, mod_revision and lease 0; no compare of its value holds.
     """
 
-    __slots__ = ("_name", "_prefix")
+    __slots__ = ("_name", "_prefix", "_end")
 
-    def __init__(self, name: Bytes, prefix: bool = False) -> None:
+    def __init__(self, name: Bytes, prefix: bool = False, end: Optional[Bytes] = None) -> None:
+        self._end = None if end is None else to_bytes(end, "end")
         self._name = to_bytes(name, "key")
         self._prefix = prefix
 
     def _attribute(self, target: int) -> Attribute:
-        return Attribute(self._name, self._prefix, target)
+        return Attribute(self._name, self._prefix, target, self._end)
 
     @property
     def version(self) -> Attribute:
@@ -128,9 +134,9 @@ class Key:
         return f"key({self._name!r}{', prefix=True' if self._prefix else ''})"
 
 
-def key(name: Bytes, *, prefix: bool = False) -> Key:
-    """The key `name`, to state conditions on it: ``key("a").version == 0``."""
-    return Key(name, prefix)
+def key(name: Bytes, end: Optional[Bytes] = None, *, prefix: bool = False) -> Key:
+    """The key `name`, to state conditions on it: ``key("a").version == 0``; a range as in ``ops.range``."""
+    return Key(name, prefix, end)
 
 
 class Condition(Protocol):

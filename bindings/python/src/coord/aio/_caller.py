@@ -142,8 +142,9 @@ class Source:
 
     _is_reader = False
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, at_once: int = 16) -> None:
         self._caller = caller
+        self._at_once = at_once
         self.queue = new_queue()
         self._records: deque[Record] = deque()
         self._waiter: Optional[asyncio.Future[None]] = None
@@ -157,7 +158,7 @@ class Source:
             self._waiter.set_result(None)
 
     def _take(self) -> bool:
-        block = lib.py_wait(self.queue, 0, 16)
+        block = lib.py_wait(self.queue, 0, self._at_once)
         if block:
             self._records.extend(records(block))
         return bool(self._records)

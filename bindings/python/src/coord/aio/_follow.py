@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+from weakref import WeakMethod, ref
 
 from .._clock import now_ms
 from ._caller import Source
@@ -15,14 +16,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_followers: set[asyncio.Task[None]] = set()
+"""The tasks that follow: a loop itself holds its tasks weakly."""
+
+
 class Follower:
-    """Gives the records of a queue, in order, to `take_in`; callbacks run after it."""
+    """Gives the records of a queue, in order, to `take_in`; callbacks run after it.
+
+    Its task holds neither it nor the handle whose methods these are: they go with their last name, and end the task.
+    """
 
     def __init__(self, caller: Caller, take_in: Callable[[Record], None], deliver: Callable[[], None]) -> None:
         self._source = Source(caller)
         self.queue = self._source.queue
-        self._take_in = take_in
-        self._deliver = deliver
+        self._take_in = WeakMethod(take_in)
+        self._deliver = WeakMethod(deliver)
         self._waiting: set[asyncio.Future[None]] = set()
         self._task: Optional[asyncio.Task[None]] = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -31,18 +39,20 @@ class Follower:
     def start(self) -> None:
         """Begin, on the running loop."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._follow())
+            self._task = asyncio.get_running_loop().create_task(_follow(ref(self), self._source))
+            _followers.add(self._task)
+            self._task.add_done_callback(_followers.discard)
 
-    async def _follow(self) -> None:
-        while True:
-            record = await self._source.next(-1)
-            while record is not None:
-                self._guarded(self._take_in, record)
-                record = await self._source.next(0)
-            for waiter in self._waiting:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._guarded(self._deliver)
+    def feed(self, record: Record) -> None:
+        """Take in what has come."""
+        self._guarded(self._take_in(), record)
+
+    def tell(self) -> None:
+        """Wake who waits, and call callbacks."""
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._guarded(self._deliver())
 
     def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
         """Call a callback of the program; a coroutine becomes a task."""
@@ -52,10 +62,11 @@ class Follower:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _guarded(self, function: Callable[..., None], *arguments: Any) -> None:
+    def _guarded(self, function: Optional[Callable[..., None]], *arguments: Any) -> None:
         """What fails in a callback is told to the loop, and following goes on."""
         try:
-            function(*arguments)
+            if function is not None:
+                function(*arguments)
         except Exception as failure:
             context = {"message": "a callback of coord has failed", "exception": failure}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -86,3 +97,25 @@ class Follower:
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def __del__(self) -> None:
+        task = getattr(self, "_task", None)
+        if task is not None and not task.done() and not task.get_loop().is_closed():
+            task.get_loop().call_soon_threadsafe(task.cancel)  # this may be any thread
+
+
+async def _follow(reference: ref[Follower], source: Source) -> None:
+    """Feed a follower, as long as there is one."""
+    while True:
+        record = await source.next(-1)
+        while record is not None:
+            follower = reference()
+            if follower is not None:
+                follower.feed(record)
+            del follower
+            record = await source.next(0)
+        follower = reference()
+        if follower is None:
+            return
+        follower.tell()
+        del follower

@@ -81,7 +81,7 @@ class Client(Services):
         try:
             await self._caller.run(ops.probe(int(self._option("connect.timeout.ms"))))
         except errors.Auth as refused:
-            if refused.grpc_status != ops.PERMISSION_DENIED:
+            if not ops.is_there(refused, bool(self._option("username"))):
                 raise
 
     get = verb(ops.get)

@@ -56,9 +56,16 @@ class Observer(ObserverBase):
         super().__init__(client, source.queue, name)
         self._source = source
 
+    async def next_leader(self, timeout: Optional[Seconds] = None) -> Optional[KeyValue]:
+        """Who leads next, at first who leads now; None: nobody. timeout: None: as long as it takes. Raises Timeout."""
+        while True:
+            record = await self._source.next(patience_or_zero(timeout))
+            if record is None:
+                raise self._no_news()
+            tells, leader = self._leader(record)
+            if tells:
+                return leader
+
     async def __aiter__(self) -> AsyncIterator[Optional[KeyValue]]:
         while True:
-            record = await self._source.next(-1)
-            tells, leader = self._leader(record) if record is not None else (False, None)
-            if tells:
-                yield leader
+            yield await self.next_leader()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Coroutine, Mapping, Optional, T
 
 from .._clock import now_ms
 from .._convert import Seconds
+from ..discovery import TOLD_AT_ONCE
 from ..picker import Picker
 from ..registry import RegistryBase, up
 from ._caller import Source
@@ -58,7 +59,7 @@ class Registry(RegistryBase):
     async def _ready(self, service: str, timeout: Optional[Seconds]) -> None:
         wait_ms = self._patience(timeout)
         end = now_ms() + wait_ms
-        async with ServiceWatch(self, service, Source(self._caller)) as watch:
+        async with ServiceWatch(self, service, Source(self._caller, TOLD_AT_ONCE)) as watch:
             left = -1 if wait_ms < 0 else wait_ms
             while not self._settled(watch, await watch._source.next(left)):
                 left = -1 if wait_ms < 0 else max(0, end - now_ms())
@@ -81,7 +82,7 @@ class Registry(RegistryBase):
 
     def watch(self, service: str) -> ServiceWatch:
         """Who comes, goes or changes among the instances of a service; ``async for``. The first one tells who is there."""
-        return ServiceWatch(self, service, Source(self._caller))
+        return ServiceWatch(self, service, Source(self._caller, TOLD_AT_ONCE))
 
     def picker(
         self,
