@@ -270,6 +270,11 @@ static coord_code submit_and_wait(void) {
     accepted += code == COORD_OK;
     if (i == 1 && code == COORD_OK) coord_cancel(shared, id);
   }
+  if (code == COORD_OK) {
+    const coord_op *both[] = {op, op};
+    code = ended(coord_submit_many(shared, both, 2, CALL_MS, queue, 3, NULL, &err));
+    if (code == COORD_OK) accepted += 2;
+  }
   /* What was accepted completes, come what may. */
   for (int i = 0; i < accepted; i++) {
     coord_event *event = coord_queue_next(queue, 50 * CALL_MS);

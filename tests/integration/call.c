@@ -1,4 +1,4 @@
-/* coord_call and coord_call_many against a real etcd. */
+/* coord_call, coord_call_many and coord_submit_many against a real etcd. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +30,7 @@ static void other_negative_timeouts_are_refused(void) {
   T_ERROR(coord_call(client, op, INT32_MIN, &result, &err), COORD_INVALID, err, "timeout_ms");
   T_ERROR(coord_submit(client, op, -2, queue, 0, NULL, &err), COORD_INVALID, err, "timeout_ms");
   T_ERROR(coord_call_many(client, ops, 1, -2, NULL, NULL, &err), COORD_INVALID, err, "timeout_ms");
+  T_ERROR(coord_submit_many(client, ops, 1, -2, queue, 0, NULL, &err), COORD_INVALID, err, "-2");
   T_TRUE(result == NULL);
   T_TRUE(coord_queue_next(queue, 0) == NULL);
   coord_queue_free(queue);
@@ -52,6 +53,12 @@ static void missing_arguments_are_named(void) {
   T_ERROR(coord_call_many(NULL, ops, 1, 0, NULL, NULL, &err), COORD_INVALID, err, "client");
   T_ERROR(coord_call_many(client, NULL, 1, 0, NULL, NULL, &err), COORD_INVALID, err, "ops");
   T_ERROR(coord_call_many(client, ops, 2, 0, NULL, NULL, &err), COORD_INVALID, err, "ops[1]");
+  T_ERROR(coord_submit_many(NULL, ops, 1, 0, queue, 0, NULL, &err), COORD_INVALID, err, "client");
+  T_ERROR(coord_submit_many(client, NULL, 1, 0, queue, 0, NULL, &err), COORD_INVALID, err, "ops");
+  T_ERROR(coord_submit_many(client, ops, 1, 0, NULL, 0, NULL, &err), COORD_INVALID, err, "queue");
+  T_ERROR(coord_submit_many(client, ops, 2, 0, queue, 0, NULL, &err), COORD_INVALID, err, "ops[1]");
+  T_OK(coord_submit_many(client, ops, 0, 0, queue, 0, NULL, &err), err);
+  T_TRUE(coord_queue_next(queue, 0) == NULL);
   T_CODE(coord_call(client, NULL, 0, NULL, NULL), COORD_INVALID);
   T_CODE(coord_cancel(NULL, 1), COORD_INVALID);
   coord_queue_free(queue);
@@ -222,9 +229,89 @@ static void many_share_one_deadline(void) {
   t_peer_stop(peer);
 }
 
+static void submitted_together_each_has_its_tag_and_its_end(void) {
+  enum { COUNT = 300, FIRST = 1000 };
+  char key[t_key_size];
+  coord_error *err = NULL;
+  coord_queue *queue = NULL;
+  const coord_op *ops[COUNT];
+  uint64_t ids[COUNT];
+  bool seen[COUNT] = {false};
+  coord_client *client = t_client();
+  t_key(key, "k");
+  coord_op *good = coord_op_put(key, strlen(key), "v", 1);
+  coord_op *leased = coord_op_put(key, strlen(key), "w", 1);
+  T_CODE(coord_op_set(leased, COORD_OP_LEASE, 987654321), COORD_OK);
+  for (int i = 0; i < COUNT; i++) ops[i] = i % 100 == 7 ? leased : good;
+  T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
+  T_OK(coord_submit_many(client, ops, COUNT, 30000, queue, FIRST, ids, &err), err);
+  for (int i = 1; i < COUNT; i++) T_TRUE(ids[i] != 0 && ids[i] != ids[i - 1]);
+  for (int i = 0; i < COUNT; i++) {
+    coord_event *event = coord_queue_next(queue, 30000);
+    T_TRUE(event != NULL);
+    uint64_t n = coord_event_tag(event) - FIRST;
+    T_TRUE(n < COUNT && !seen[n]);
+    seen[n] = true;
+    T_CODE(coord_event_code(event), n % 100 == 7 ? COORD_NOT_FOUND : COORD_OK);
+    coord_event_free(event);
+  }
+  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  coord_op_free(good);
+  coord_op_free(leased);
+  coord_queue_free(queue);
+  coord_client_free(client);
+}
+
+static void submitted_together_each_can_be_cancelled(void) {
+  static const t_rule rules[] = {{.never = true}};
+  coord_error *err = NULL;
+  coord_queue *queue = NULL;
+  uint64_t ids[3];
+  t_peer *peer = t_peer_grpc(rules, 1, NULL);
+  coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
+  coord_op *op = coord_op_get("k", 1);
+  const coord_op *ops[] = {op, op, op};
+  T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
+  T_OK(coord_submit_many(client, ops, 3, -1, queue, 5, ids, &err), err);
+  for (int i = 2; i >= 0; i--) {
+    T_CODE(coord_cancel(client, ids[i]), COORD_OK);
+    coord_event *event = coord_queue_next(queue, 30000);
+    T_TRUE(event != NULL);
+    T_INT(coord_event_tag(event), 5 + i);
+    T_CODE(coord_event_code(event), COORD_CANCELED);
+    coord_event_free(event);
+  }
+  coord_op_free(op);
+  coord_queue_free(queue);
+  coord_client_free(client);
+  t_peer_stop(peer);
+}
+
+static void invalid_op_among_submitted_keeps_all_from_being_sent(void) {
+  char key[t_key_size];
+  coord_error *err = NULL;
+  coord_queue *queue = NULL;
+  coord_client *client = t_client();
+  t_key(key, "k");
+  coord_op *good = coord_op_put(key, strlen(key), "v", 1);
+  coord_op *bad = coord_op_get("", 0);
+  const coord_op *ops[] = {good, bad, good};
+  T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
+  T_ERROR(coord_submit_many(client, ops, 3, 0, queue, 0, NULL, &err), COORD_INVALID, err, "key");
+  T_TRUE(t_get_is(client, key, NULL));
+  T_TRUE(coord_queue_next(queue, 0) == NULL);
+  coord_op_free(good);
+  coord_op_free(bad);
+  coord_queue_free(queue);
+  coord_client_free(client);
+}
+
 T_MAIN(T_CASE(timeout_zero_means_the_default_and_minus_one_none),
        T_CASE(other_negative_timeouts_are_refused), T_CASE(missing_arguments_are_named),
        T_CASE(failure_leaves_the_result_untouched), T_CASE(one_op_may_be_executed_again_and_again),
        T_CASE(result_outlives_its_client), T_CASE(five_thousand_ops_are_done_at_once),
        T_CASE(many_of_none_is_done_at_once), T_CASE(failures_do_not_stop_the_others),
-       T_CASE(invalid_op_among_many_keeps_all_from_being_sent), T_CASE(many_share_one_deadline))
+       T_CASE(invalid_op_among_many_keeps_all_from_being_sent), T_CASE(many_share_one_deadline),
+       T_CASE(submitted_together_each_has_its_tag_and_its_end),
+       T_CASE(submitted_together_each_can_be_cancelled),
+       T_CASE(invalid_op_among_submitted_keeps_all_from_being_sent))

@@ -68,6 +68,7 @@ class Etcd:
 
     def stall(self):
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # all its threads
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)

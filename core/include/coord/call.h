@@ -41,6 +41,18 @@ COORD_API coord_code coord_submit(coord_client *client, const coord_op *op, int3
                                   coord_error **err);
 
 /**
+ * Start independent ops, all at once, so that they go out together: each as coord_submit does it, with
+ * the tags `tag`, `tag` + 1 and so on. All of them are started, or none. What this thread can do of it
+ * without waiting is done by it: one call at a time costs no way over the I/O thread either.
+ *
+ * @param call_ids  [out,opt] array of n, for coord_cancel
+ * @threads any   @blocks no   @since 0.1
+ */
+COORD_API coord_code coord_submit_many(coord_client *client, const coord_op *const *ops, size_t n,
+                                       int32_t timeout_ms, coord_queue *queue, uint64_t tag,
+                                       uint64_t *call_ids, coord_error **err);
+
+/**
  * Cancel a submitted call: its event arrives, with COORD_CANCELED unless it was faster. A cancelled
  * write may have been applied (COORD_MAYBE_APPLIED says so). One that has finished is left alone.
  *

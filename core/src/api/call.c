@@ -124,6 +124,32 @@ coord_code coord_call_many(coord_client *client, const coord_op *const *ops, siz
   return code;
 }
 
+coord_code coord_submit_many(coord_client *client, const coord_op *const *ops, size_t n,
+                             int32_t timeout_ms, coord_queue *queue, uint64_t tag,
+                             uint64_t *call_ids, coord_error **err) {
+  coord_code code = coord__check_pointer(ops, "ops", err);
+  if (code == COORD_OK) code = check(client, ops, timeout_ms, err);
+  if (code == COORD_OK) code = coord__check_queue(queue, err);
+  if (code != COORD_OK || n == 0) return code;
+  coord__task **tasks = coord__calloc(n, sizeof *tasks);
+  if (tasks == NULL) return coord__no_memory(err);
+  coord__sink sink = {.queue = queue};
+  code = make_all(client, ops, n, timeout_ms, &sink, tasks, err);
+  if (code == COORD_OK) {
+    /* Their ends are of any thread from here on. */
+    coord__client_retain(client);
+    for (size_t i = 0; i < n; i++) {
+      tasks[i]->event.tag = tag + i;
+      if (call_ids != NULL) call_ids[i] = tasks[i]->id;
+    }
+    for (size_t i = 0; i < n; i++) coord__task_push(tasks[i]);
+    coord__loop_kick(client->loop);
+    coord__client_release(client);
+  }
+  coord__free(tasks);
+  return code;
+}
+
 /* ---- one line each ---- */
 
 static coord_code call_and_free(coord_client *client, coord_op *op, coord_result **out,

@@ -319,6 +319,7 @@ static coord_event *wait_for_event(wait *w, const coord__queue_leader *leader) {
       event = take(q);
       break;
     }
+    if (is_over(w)) continue; /* it has come while this thread tried to lead, which left the lock */
     update_missed(q);
     /* Whoever left the place just now has not seen this thread wait. */
     if (leader != NULL && q->leader == NULL && leader->is_free(leader->self)) continue;

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Union, cast
 from . import errors
 from ._convert import millis, whole_seconds
 from ._native import ffi, lib
-from ._options import TABLE
 from ._record import Record, checked, opened
 
 LEVELS = {1: 40, 2: 30, 3: 20, 4: 10}
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 def option_text(keyword: str, value: Any) -> tuple[str, str]:
     """The option that a keyword means, and its value as text."""
+    from ._options import TABLE  # here, for the sake of a quick import
+
     found = TABLE.get(keyword)
     if found is None:
         raise TypeError(f"there is no option {keyword!r}; docs/CONFIGURATION.md has them, with _ for dots and no unit")

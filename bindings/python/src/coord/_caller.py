@@ -6,16 +6,19 @@ A wait is cut into slices, so that Python sees signals: Ctrl-C ends it within a 
 from __future__ import annotations
 
 from collections import deque
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar
 
 from ._clock import now_ms
 from ._native import ffi, lib
-from ._record import LOG, Record, opened, records
+from ._record import CODE, LOG, Record, opened, records
 
 if TYPE_CHECKING:
     from .ops import Op
 
 T = TypeVar("T")
+
+py_call = lib.py_call
 
 SLICE_MS: Final = 100
 FAREWELL_MS: Final = 150
@@ -25,6 +28,19 @@ FAREWELL_MS: Final = 150
 def new_queue() -> Any:
     """A queue of its own, freed with the object."""
     return ffi.gc(opened("coord_queue *", lib.coord_queue_open), lib.coord_queue_free)
+
+
+def make_all(ops: list[Op[Any]]) -> list[Any]:
+    """What each op makes; all of it, or an exception."""
+    made: list[Any] = []
+    try:
+        for op in ops:
+            made.append(op.make())
+    except BaseException:
+        for raw in made:
+            lib.coord_op_free(raw)
+        raise
+    return made
 
 
 class Caller:
@@ -38,14 +54,11 @@ class Caller:
 
     def run(self, op: Op[T]) -> T:
         """Execute and wait."""
-        return op.read(self._answer(op))
-
-    def _answer(self, op: Op[Any]) -> Record:
         raw = op.make()
         queue = self._idle.pop() if self._idle else new_queue()
         block = None
         try:
-            block = lib.py_call(self.client, queue, raw, op.timeout_ms, SLICE_MS, self._side)
+            block = py_call(self.client, queue, raw, op.timeout_ms, SLICE_MS, self._side)
             while not block:
                 self.drain()
                 block = lib.py_wait(queue, SLICE_MS, 1)
@@ -53,12 +66,14 @@ class Caller:
             self._abandon(op, queue, lib.py_call_id(), block)
             raise
         self._idle.append(queue)
-        answer, *lines = records(block)
-        for line in lines:
-            self._on_log(line)
-        if answer.code != 0:
+        found = records(block)
+        answer = found[0]
+        if len(found) > 1:
+            for line in found[1:]:
+                self._on_log(line)
+        if answer.head[CODE] != 0:
             raise answer.error()
-        return answer
+        return op.read(answer)
 
     def _abandon(self, op: Op[Any], queue: Any, call_id: int, block: Any) -> None:
         if not block:
@@ -74,13 +89,9 @@ class Caller:
         queue = new_queue()
         results: list[Any] = [None] * len(ops)
         started: dict[int, int] = {}
-        for i, op in enumerate(ops):
-            call_id = lib.py_submit(self.client, queue, op.make(), op.timeout_ms, i)
-            if call_id:
-                started[i] = call_id
-            else:
-                results[i] = records(lib.py_failure())[0].error()
         try:
+            for _, group in groupby(range(len(ops)), lambda i: ops[i].timeout_ms):
+                self._start_all(queue, ops, list(group), started, results)
             while started:
                 block = lib.py_wait(queue, SLICE_MS, 64)
                 for record in records(block) if block else ():
@@ -93,6 +104,23 @@ class Caller:
             raise
         self.drain()
         return results
+
+    def _start_all(
+        self, queue: Any, ops: list[Op[Any]], numbers: list[int], started: dict[int, int], results: list[Any]
+    ) -> None:
+        """Start those of one timeout, as one; if that is refused, each for itself, to learn which one it is."""
+        count = len(numbers)
+        ids = ffi.new("uint64_t[]", count)
+        made = make_all([ops[i] for i in numbers])
+        if lib.py_submit_many(self.client, queue, made, count, ops[numbers[0]].timeout_ms, numbers[0], ids):
+            started.update(zip(numbers, ids))
+            return
+        for i in numbers:
+            call_id = lib.py_submit(self.client, queue, ops[i].make(), ops[i].timeout_ms, i)
+            if call_id:
+                started[i] = call_id
+            else:
+                results[i] = records(lib.py_failure())[0].error()
 
     def drain(self) -> None:
         """Pass on the lines of the log that have come."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 from . import errors
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 Bytes = Union[str, bytes, bytearray, memoryview]
 """What keys and values may be: bytes as they are, ``str`` in UTF-8."""
 
-Seconds = Union[int, float, timedelta]
+Seconds = Union[int, float, "timedelta"]
 """A duration: seconds, or a timedelta."""
 
 LONGEST_MS = 2**31 - 1
@@ -30,10 +32,12 @@ def to_bytes(given: Bytes, what: str) -> bytes:
 
 def seconds(given: Seconds, what: str) -> float:
     """A duration in seconds."""
-    if isinstance(given, timedelta):
-        return given.total_seconds()
     if isinstance(given, (int, float)) and not isinstance(given, bool):
         return float(given)
+    from datetime import timedelta  # here, for the sake of a quick import
+
+    if isinstance(given, timedelta):
+        return given.total_seconds()
     raise TypeError(f"{what} must be seconds or a timedelta, not {type(given).__name__}")
 
 

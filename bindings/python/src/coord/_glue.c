@@ -222,17 +222,23 @@ static char *put_record(char *begin, const source *s) {
   return end;
 }
 
-static int64_t no_memory[1 + REC_HEAD] = {sizeof no_memory,
-                                          [1 + REC_SIZE] = REC_HEAD * sizeof(int64_t),
-                                          [1 + REC_CODE] = COORD_NO_MEMORY};
+/* The numbers at the head of a block. */
+enum { BLOCK_SIZE, BLOCK_IS_PLAIN, BLOCK_HEAD };
+
+static int64_t no_memory[BLOCK_HEAD + REC_HEAD] = {
+    [BLOCK_SIZE] = sizeof no_memory,
+    [BLOCK_IS_PLAIN] = 1,
+    [BLOCK_HEAD + REC_SIZE] = REC_HEAD * sizeof(int64_t),
+    [BLOCK_HEAD + REC_CODE] = COORD_NO_MEMORY};
 
 static int64_t *block_of(const source *sources, size_t n) {
-  size_t size = sizeof(int64_t);
+  size_t size = BLOCK_HEAD * sizeof(int64_t);
   for (size_t i = 0; i < n; i++) size += measure(&sources[i]);
   int64_t *block = malloc(size);
   if (block == NULL) return no_memory;
-  block[0] = (int64_t)size;
-  char *at = (char *)(block + 1);
+  block[BLOCK_SIZE] = (int64_t)size;
+  block[BLOCK_IS_PLAIN] = size == (BLOCK_HEAD + n * REC_HEAD) * sizeof(int64_t);
+  char *at = (char *)(block + BLOCK_HEAD);
   for (size_t i = 0; i < n; i++) at = put_record(at, &sources[i]);
   return block;
 }
@@ -257,7 +263,7 @@ int64_t *py_error(coord_code code, coord_error *error) {
   source s = {NULL, NULL, error, error != NULL ? coord_error_message(error) : NULL,
               error != NULL ? coord_error_endpoint(error) : NULL};
   int64_t *block = block_of(&s, 1);
-  if (block != no_memory) block[1 + REC_CODE] = code;
+  if (block != no_memory) block[BLOCK_HEAD + REC_CODE] = code;
   coord_error_free(error);
   return block;
 }
@@ -294,17 +300,29 @@ coord_op *py_op(int verb, const void *key, size_t key_len, const void *value, si
   return op;
 }
 
-uint64_t py_submit(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
-                   uint64_t tag) {
+int py_submit_many(coord_client *client, coord_queue *queue, coord_op **ops, size_t n,
+                   int32_t timeout_ms, uint64_t tag, uint64_t *call_ids) {
   coord_error *error = NULL;
-  uint64_t call_id = 0;
-  coord_code code = op == NULL ? COORD_NO_MEMORY
-                               : coord_submit(client, op, timeout_ms, queue, tag, &call_id, &error);
-  coord_op_free(op);
-  if (code == COORD_OK) return call_id;
+  coord_code code = COORD_OK;
+  for (size_t i = 0; i < n; i++) {
+    if (ops[i] == NULL) code = COORD_NO_MEMORY;
+  }
+  if (code == COORD_OK) {
+    code = coord_submit_many(client, (const coord_op *const *)ops, n, timeout_ms, queue, tag,
+                             call_ids, &error);
+  }
+  for (size_t i = 0; i < n; i++) coord_op_free(ops[i]);
+  if (code == COORD_OK) return 1;
   py_free(last_failure);
   last_failure = py_error(code, error);
   return 0;
+}
+
+/* Not coord_submit, which leaves the sending to the I/O thread. */
+uint64_t py_submit(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
+                   uint64_t tag) {
+  uint64_t call_id = 0;
+  return py_submit_many(client, queue, &op, 1, timeout_ms, tag, &call_id) ? call_id : 0;
 }
 
 int64_t *py_failure(void) {

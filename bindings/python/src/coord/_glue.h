@@ -2,8 +2,9 @@
  * What the extension module has beside libcoord's own functions: steps that would cost Python many calls,
  * done in one. Read by the C compiler and by cffi, so there is no preprocessor here.
  *
- * A block is an array of int64_t: its size in bytes, this number included, and then records. What a
- * record holds is in _glue.c and, the other way round, in _record.py. Blocks are freed with py_free.
+ * A block is an array of int64_t: its size in bytes, these two numbers included; 1 if its records are
+ * nothing but numbers, else 0; and then the records. What a record holds is in _glue.c and, the other
+ * way round, in _record.py. Blocks are freed with py_free.
  */
 
 /* An op in one step. end_len -1: the prefix; attributes: pairs of COORD_OP_... and value. NULL: no memory. */
@@ -20,6 +21,12 @@ int64_t *py_wait(coord_queue *queue, int32_t slice_ms, size_t max);
 /* Start an op, which is freed. 0: it failed, and py_failure tells why. Otherwise what coord_cancel needs. */
 uint64_t py_submit(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
                    uint64_t tag);
+/*
+ * Start n ops, which are freed, with the tags `tag`, `tag` + 1, ..., and set their ids. 0: none was, and
+ * py_failure tells why.
+ */
+int py_submit_many(coord_client *client, coord_queue *queue, coord_op **ops, size_t n,
+                   int32_t timeout_ms, uint64_t tag, uint64_t *call_ids);
 /* The call that py_call of this thread has started last; 0: it was refused. */
 uint64_t py_call_id(void);
 /* Why py_submit of this thread failed: one record, or NULL. */

@@ -16,6 +16,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 NULL = ffi.NULL
+py_op = lib.py_op
 GET, PUT, DELETE = 0, 1, 2
 VERBS = ("get", "put", "delete")
 
@@ -30,7 +31,6 @@ class Op(Generic[T_co]):
         make: Callable[[], Any],
         read: Callable[[Record], T_co],
         timeout_ms: int = 0,
-        *,
         undo: Optional[Callable[[Record], Op[Any]]] = None,
         text: Union[str, tuple[str, bytes]] = "",
     ) -> None:
@@ -70,13 +70,13 @@ def kv_op(
     timeout: Optional[Seconds] = None,
 ) -> Op[T]:
     """An op on a key or a range. `attributes`: pairs of COORD_OP_... and value, without those that are 0."""
-    name = to_bytes(key, "key")
+    name = key if type(key) is bytes else to_bytes(key, "key")
     end_size = -1 if prefix else len(end) if end is not None else 0
     make = partial(
-        lib.py_op, verb, name, len(name), value, len(value), NULL if end is None else end, end_size,
+        py_op, verb, name, len(name), value, len(value), NULL if end is None else end, end_size,
         attributes or NULL, len(attributes) // 2,
     )  # fmt: skip
-    return Op(make, read, 0 if timeout is None else deadline(timeout), text=(VERBS[verb], name))
+    return Op(make, read, 0 if timeout is None else deadline(timeout), None, (VERBS[verb], name))
 
 
 def attributes(*pairs: tuple[int, int]) -> list[int]:

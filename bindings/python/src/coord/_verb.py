@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-
-
 def verb(build: Callable[P, Op[T]]) -> Callable[Concatenate[Any, P], T]:
     """A method of a client that executes ``build(...)``."""
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from asyncio import get_running_loop
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar, Union
 
 from .. import errors
 from .._caller import new_queue
-from .._native import lib
-from .._record import RESULT, Record, records
+from .._native import ffi, lib
+from .._record import CODE, RESULT, TAG, TYPE, Record, records
 
 if TYPE_CHECKING:
     from ..ops import Op
 
 T = TypeVar("T")
+
+py_submit = lib.py_submit
+py_submit_many = lib.py_submit_many
+
+MOST_AT_ONCE: Final = 32
+"""Calls that wait for others to begin with; the server has something to do meanwhile."""
 
 
 def wake(reference: weakref.ref[Any]) -> None:
@@ -32,8 +39,24 @@ def stop_reading(loop: Optional[asyncio.AbstractEventLoop], queue: Any) -> None:
         loop.remove_reader(fd)
 
 
+class Call:
+    """One execution of an op that is under way."""
+
+    __slots__ = ("op", "future", "id")
+
+    def __init__(self, op: Op[Any], future: asyncio.Future[Record]) -> None:
+        self.op = op
+        self.future = future
+        self.id = 0
+        """What coord_cancel needs; 0: it has not begun."""
+
+
 class Caller:
-    """Executes ops of one client, on one loop: the one that the first call is made on."""
+    """Executes ops of one client, on one loop: the one that the first call is made on.
+
+    A call begins at once when no other one is under way. Those that come while others are under way begin together, when
+    all tasks that can run now have had their turn: they go out in one write.
+    """
 
     _loop: Optional[asyncio.AbstractEventLoop] = None
 
@@ -41,7 +64,9 @@ class Caller:
         self.client = client
         self.queue = new_queue()
         self._on_log = on_log
-        self._waiting: dict[int, tuple[asyncio.Future[Record], Op[Any]]] = {}
+        self._waiting: dict[int, Call] = {}
+        self._next: list[Call] = []
+        """Those that begin together, soon."""
         self._tag = 0
 
     @property
@@ -58,60 +83,127 @@ class Caller:
             raise RuntimeError("this coord.aio.Client belongs to another event loop: open one for each loop")
         return running
 
-    def start(self, op: Op[Any]) -> tuple[asyncio.Future[Record], int]:
-        """Start an op: the future of its record, and what coord_cancel needs."""
-        future: asyncio.Future[Record] = self.loop.create_future()
+    def start(self, op: Op[Any]) -> Call:
+        """Start an op."""
+        loop = get_running_loop()
+        if loop is not self._loop:
+            loop = self.loop
+        call = Call(op, loop.create_future())
+        if self._next:
+            self._next.append(call)
+            if len(self._next) == MOST_AT_ONCE:
+                self.begin_next()
+        elif self._waiting:
+            self._next.append(call)
+            loop.call_soon(self.begin_next)
+        else:
+            self._begin(call)
+        return call
+
+    def _begin(self, call: Call) -> None:
+        op = call.op
         self._tag = tag = self._tag + 1
-        self._waiting[tag] = (future, op)
-        call_id = lib.py_submit(self.client, self.queue, op.make(), op.timeout_ms, tag)
-        if not call_id:
-            del self._waiting[tag]
+        call.id = py_submit(self.client, self.queue, op.make(), op.timeout_ms, tag)
+        if not call.id:
             raise records(lib.py_failure())[0].error()
-        return future, call_id
+        self._waiting[tag] = call
+
+    def begin_next(self) -> None:
+        """Begin those that were asked for meanwhile."""
+        if not self._next:
+            return
+        asked, self._next = self._next, []
+        calls: list[Call] = []
+        made: list[Any] = []
+        for call in asked:
+            if call.future.done():  # cancelled
+                continue
+            op = call.op
+            if calls and calls[0].op.timeout_ms != op.timeout_ms:
+                self._begin_all(calls, made)
+                calls, made = [], []
+            try:
+                made.append(op.make())
+                calls.append(call)
+            except Exception as failure:
+                call.future.set_exception(failure)
+        if calls:
+            self._begin_all(calls, made)
+
+    def _begin_all(self, calls: list[Call], made: list[Any]) -> None:
+        """Begin calls with one timeout."""
+        count = len(calls)
+        tag = self._tag
+        ids = ffi.new("uint64_t[]", count)
+        if py_submit_many(self.client, self.queue, made, count, calls[0].op.timeout_ms, tag + 1, ids):
+            self._tag = tag + count
+            waiting = self._waiting
+            for call, call_id in zip(calls, ffi.unpack(ids, count)):
+                call.id = call_id
+                tag += 1
+                waiting[tag] = call
+            return
+        for call in calls:  # none has begun: each for itself, and those that are refused learn why
+            try:
+                self._begin(call)
+            except Exception as failure:
+                call.future.set_exception(failure)
+
+    def cancel(self, call: Call) -> None:
+        """Nobody waits for it any more."""
+        if call.id:
+            lib.coord_cancel(self.client, call.id)
 
     async def run(self, op: Op[T]) -> T:
         """Execute and wait. Cancelling the task cancels the call."""
-        future, call_id = self.start(op)
+        call = self.start(op)
         try:
-            return op.read(await future)
+            return op.read(await call.future)
         except asyncio.CancelledError:
-            lib.coord_cancel(self.client, call_id)
+            self.cancel(call)
             raise
 
     async def run_many(self, ops: list[Op[Any]]) -> list[Any]:
         """Execute independent ops at once: for each its answer, or the exception that it ended with."""
-        started: list[tuple[Op[Any], Any, int]] = []
+        started: list[Union[Call, errors.Error]] = []
         for op in ops:
             try:
-                started.append((op, *self.start(op)))
+                started.append(self.start(op))
             except errors.Error as failure:
-                started.append((op, failure, 0))
+                started.append(failure)
         results: list[Any] = []
         try:
-            for op, future, _ in started:
+            for call in started:
                 try:
-                    results.append(future if isinstance(future, errors.Error) else op.read(await future))
+                    results.append(call if isinstance(call, errors.Error) else call.op.read(await call.future))
                 except errors.Error as failure:
                     results.append(failure)
         except asyncio.CancelledError:
-            for _, _, call_id in started[len(results) :]:
-                lib.coord_cancel(self.client, call_id)
+            for call in started[len(results) :]:
+                if isinstance(call, Call):
+                    call.future.cancel()
+                    self.cancel(call)
             raise
         return results
 
     def on_readable(self) -> None:
         """Pass on what has come."""
         block = lib.py_wait(self.queue, 0, 64)
-        for record in records(block) if block else ():
-            if record.type != RESULT:
+        if not block:
+            return
+        end = self._waiting.pop
+        for record in records(block):
+            head = record.head
+            if head[TYPE] != RESULT:
                 self._on_log(record)
                 continue
-            future, op = self._waiting.pop(record.tag, (None, None))
-            if future is None or op is None:
+            call = end(head[TAG], None)
+            if call is None:
                 continue
+            future = call.future
             if future.done():  # cancelled
-                self._take_back(op, record)
-            elif record.code == 0:
+                self._take_back(call.op, record)
+            elif head[CODE] == 0:
                 future.set_result(record)
             else:
                 future.set_exception(record.error())
@@ -123,12 +215,13 @@ class Caller:
 
     async def drain(self, seconds: float) -> None:
         """Wait until no call is under way, for so long at most."""
-        under_way = [future for future, _ in self._waiting.values()]
+        under_way = [call.future for call in (*self._waiting.values(), *self._next)]
         if under_way and seconds > 0:
             await asyncio.wait(under_way, timeout=seconds)
 
     def stop(self) -> None:
         """Let go of the loop, once all that was under way has ended."""
+        self.begin_next()
         self.on_readable()
         stop_reading(self._loop, self.queue)
 
