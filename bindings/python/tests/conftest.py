@@ -1,5 +1,6 @@
 """Fixtures: a real etcd on a free port; and the case lines that ./dev counts, with --lines."""
 
+import asyncio
 import os
 import random
 import shutil
@@ -11,6 +12,24 @@ import time
 import pytest
 
 import coord
+from coord._base import ClientBase
+
+
+WIRE = os.environ.get("COORD_TEST_WIRE")
+
+
+def use_wire(wire):
+    """Clients that name no wire use this one."""
+    begin = ClientBase.__init__
+
+    def init(self, endpoints, *, keywords, **rest):
+        begin(self, endpoints, keywords={"wire": wire, **keywords}, **rest)
+
+    ClientBase.__init__ = init
+
+
+if WIRE:
+    use_wire(WIRE)
 
 
 def free_port():
@@ -119,10 +138,15 @@ def until(holds, seconds=15):
 
 def pytest_addoption(parser):
     parser.addoption("--lines", action="store_true", help="print only ok NAME, not ok NAME: why, skip NAME: why")
+    parser.addoption("--uvloop", action="store_true", help="event loops are those of uvloop")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
+    if config.getoption("--uvloop"):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     if config.getoption("--lines"):
         config.pluginmanager.unregister(name="terminalreporter")
         config.pluginmanager.register(Lines())

@@ -3,6 +3,7 @@
 import enum
 import sys
 import threading
+import typing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Dict, List, Literal, Optional, Set, Tuple, Union
@@ -181,5 +182,20 @@ def test_pydantic(app):
     app.set("limit", -1)
     until(lambda: view.rejected is not None)
     assert view.value.limit == 7
+    assert "greater than 0" in view.rejected.reason
     app.set("flags", view.value)
     assert app.get("flags").value == {"dark": True, "limit": 7}
+    one = app.view(Flags, "flags", default=Flags())
+    until(lambda: one.value == view.value)
+
+    class Http(pydantic.BaseModel):
+        port: int
+        hosts: typing.List[str] = []
+
+    class Whole(pydantic.BaseModel):
+        http: Http
+        pause: timedelta = timedelta(0)
+
+    app.batch({"http.port": 80, "http.hosts": ["a"], "pause": 1.5})
+    until(lambda: "pause" in app)
+    assert app.view(Whole).value == Whole(http=Http(port=80, hosts=["a"]), pause=timedelta(seconds=1.5))

@@ -99,3 +99,55 @@ def test_asyncio(etcd, name):
             assert not client._caller._waiting
 
     asyncio.run(main())
+
+
+def test_services(client, name):
+    """Discovery, pickers, instances that change; changes that nobody has asked for when a watch is closed."""
+    with client.registry(prefix=name + "services") as registry:
+        many = [registry.register("web", address=f"10.0.0.{i}", port=1, ttl=60) for i in range(5)]
+        blob = "x" * 50_000
+        last = [0]
+
+        def story():
+            picker = registry.picker("web", "least_pending", subset={})
+            for i in range(50):
+                with picker.pick():
+                    pass
+            picker.close()
+            with registry.watch("web") as seen, registry.watch("web") as unseen:
+                assert seen.next_change(timeout=10)
+                for _ in range(4):
+                    last[0] += 1
+                    many[0].update(metadata={"blob": blob + str(last[0])})
+                while seen.next_change(timeout=10).instances[0].metadata["blob"] != blob + str(last[0]):
+                    pass
+                assert unseen.next_change(timeout=10)
+            assert len(registry.discover("web")) == 5
+
+        held, size = grown(story, 40)
+        for one in many:
+            one.close()
+    assert held < 60_000 and size < 5_000_000, (held, size)
+
+
+def test_asyncio_handles_that_are_dropped(etcd, name):
+    """What follows a registration or a configuration ends with it, also when nobody closes it."""
+
+    async def main():
+        async with coord.aio.Client(etcd.endpoint) as client:
+            registry = client.registry(prefix=name + "services")
+
+            async def story():
+                await registry.register("web", address="10.0.0.1", port=1, ttl=60)
+                await client.config("shop", prefix=name + "config")
+                while await registry.fetch("web"):  # deregistered
+                    await asyncio.sleep(0.01)
+
+            await story()
+            tasks, fds = len(asyncio.all_tasks()), descriptors()
+            for _ in range(10):
+                await story()
+            await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) <= tasks and descriptors() <= fds + 4
+
+    asyncio.run(main())

@@ -5,7 +5,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+try:
+    from . import _native as _native
+except ImportError as failure:
+    if "t" in getattr(sys, "abiflags", ""):
+        raise ImportError("coord does not run in free-threaded Python yet: use one with a GIL") from failure
+    if "subinterpreters" in str(failure):
+        raise ImportError("coord does not run in a sub-interpreter with a GIL of its own: use one that shares it") from failure
+    raise
 
 from . import errors, ops
 from ._base import after_fork, version

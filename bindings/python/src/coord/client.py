@@ -113,6 +113,9 @@ class Client(Services):
     leases = verb(ops.leases)
     lock_queue = verb(ops.lock_queue)
     leader = verb(ops.leader)
+    barrier_raise = verb(ops.barrier_raise)
+    barrier_lower = verb(ops.barrier_lower)
+    barrier_wait = verb(ops.barrier_wait)
 
     def get_prefix(
         self,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar, cast
 
-from ._convert import Bytes, Seconds, deadline, to_bytes, whole_seconds
+from ._convert import Bytes, Seconds, deadline, patience, to_bytes, whole_seconds
 from ._native import lib
 from ._op import DELETE, GET, PUT, Lease, attributes, id_of, kv_op, read_json
 from ._op import Op as Op
@@ -259,6 +259,26 @@ def leader(name: Bytes, *, timeout: Optional[Seconds] = None) -> Op[Optional[Key
     """Who leads an election: its value is what it proclaims, its create_revision the token; None: nobody."""
     election = to_bytes(name, "name")
     return Op(lambda: lib.coord_op_leader(election, len(election)), _read_get, deadline(timeout), text="leader")
+
+
+def barrier_raise(name: Bytes, *, timeout: Optional[Seconds] = None) -> Op[None]:
+    """Raise a barrier, a key that stays when its maker dies. Raises Conflict: it is raised already."""
+    return _barrier(lib.coord_op_barrier_raise, name, deadline(timeout), "raise")
+
+
+def barrier_lower(name: Bytes, *, timeout: Optional[Seconds] = None) -> Op[None]:
+    """Lower a barrier, whoever raised it; one that is not raised, too."""
+    return _barrier(lib.coord_op_barrier_lower, name, deadline(timeout), "lower")
+
+
+def barrier_wait(name: Bytes, *, timeout: Optional[Seconds] = None) -> Op[None]:
+    """Wait until a barrier is lowered, through lost connections. timeout: None: as long as it takes. Raises Timeout."""
+    return _barrier(lib.coord_op_barrier_wait, name, patience(timeout), "wait")
+
+
+def _barrier(function: Any, name: Bytes, timeout_ms: int, verb: str) -> Op[None]:
+    key = to_bytes(name, "name")
+    return Op(lambda: function(key, len(key)), lambda _: None, timeout_ms, text=f"barrier {verb}")
 
 
 def raw(make: Callable[[], Any], read: Callable[[Record], T], timeout: Optional[Seconds] = None) -> Op[T]:

@@ -90,7 +90,8 @@ class Attribute:
 
 
 class Key:
-    """A key, or with ``prefix`` all that begin with it, or all from it up to ``end``, to state conditions on: they must hold for each of them.
+    """A key, to state conditions on; or with ``prefix`` all that begin with it, or all from it up to ``end``: they must hold
+    for each of them.
 
     A key that is not there has version, create_revision, mod_revision and lease 0; no compare of its value holds.
     """

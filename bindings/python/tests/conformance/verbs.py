@@ -84,7 +84,9 @@ async def get(
     run, client, *, key, prefix=False, end=None, limit=0, revision=0, serializable=False, keys_only=False,
     count_only=False, sort="key", descending=False, min_mod=0, max_mod=0, min_create=0, max_create=0, timeout=None,
 ):  # fmt: skip
-    given = {name: value for name, value in locals().items() if name not in ("run", "client") and value != get.__kwdefaults__.get(name)}
+    usual = get.__kwdefaults__
+    given = {name: value for name, value in locals().items() if name not in ("run", "client", "usual")}
+    given = {name: value for name, value in given.items() if value != usual.get(name)}
     return answer(await run.wait(client.execute(get_op(**given))))
 
 

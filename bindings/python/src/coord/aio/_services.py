@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from .._base import ClientBase
-from .._convert import Seconds
+from .._convert import Bytes, Seconds
 from ..mirror import wait_ms
 from ._opening import Opening
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._caller import Caller
     from .config import Config
     from .registry import Registry
+    from .work import WorkQueue
 
 
 class Services(ClientBase):
@@ -41,6 +42,14 @@ class Services(ClientBase):
 
         keywords = registry_keywords(prefix, format, replace, guard_percent, guard, file)
         return Registry(self, self._caller, keywords)
+
+    def work_queue(self, name: Bytes, *, ttl: Optional[Seconds] = None) -> WorkQueue:
+        """A queue of work, to put into and take from. ttl: how long what a dead worker has taken is out of reach."""
+        from ._caller import Source
+        from .work import WorkQueue
+
+        keywords = {} if ttl is None else {"lock_ttl": ttl}
+        return WorkQueue(self, self._caller, Source(self._caller), name, keywords)
 
     def config(
         self,

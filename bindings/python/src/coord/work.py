@@ -1,0 +1,142 @@
+"""Queues of work: each item is done once, and that of a worker that died returns to its place. docs/RECIPES.md has more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Optional
+
+from . import errors
+from ._convert import Bytes, Seconds, deadline, patience, to_bytes
+from ._native import ffi, lib
+from ._op import Op
+from ._record import Record, opened
+from ._verb import method_of
+from .kv import Put
+from .lease import Event, event_of, patience_or_zero
+
+if TYPE_CHECKING:
+    from ._base import ClientBase
+    from ._caller import Caller, Source
+
+
+class WorkItem(NamedTuple):
+    """An item that was taken."""
+
+    key: bytes
+    """Of the item in the store."""
+    value: bytes
+    """What is to be done."""
+    token: int
+    """By which it is taken; it grows from worker to worker, for fencing."""
+
+    @property
+    def text(self) -> str:
+        """The value as UTF-8."""
+        return self.value.decode()
+
+
+def _read_item(record: Record) -> WorkItem:
+    kv = record.items[0][1]
+    return WorkItem(kv.key, kv.value, record.revision)
+
+
+def _read_put(record: Record) -> Put:
+    return Put(record.revision)
+
+
+class WorkQueueBase:
+    """The library's queue of work."""
+
+    def __init__(self, client: ClientBase, queue: Any, name: Bytes, keywords: Mapping[str, Any]) -> None:
+        self._client = client
+        self._name = to_bytes(name, "name")
+        self._ptr: Any = ffi.gc(
+            opened(
+                "coord_workqueue *", lib.coord_workqueue_open, client._ptr, self._name, len(self._name),
+                client._handle_options(keywords), queue, 0,
+            ),
+            lib.coord_workqueue_free,
+        )  # fmt: skip
+
+    def _op(self, function: Any, *arguments: Any) -> Any:
+        if not self._ptr:
+            raise errors.Closed("this queue of work is closed")
+        return function(self._ptr, *arguments)
+
+    def remaining(self, item: WorkItem) -> float:
+        """Seconds for which a taken item is this worker's at least, if nobody is heard of any more; 0: it may not be."""
+        return float(lib.coord_workqueue_remaining_ms(self._ptr, item.token)) / 1000
+
+    def _put(self, value: Bytes, *, timeout: Optional[Seconds] = None) -> Op[Put]:
+        """Put an item in. After a failure with ``maybe_applied`` it may be there, and a second ``put`` a second item."""
+        data = to_bytes(value, "value")
+        return Op(
+            lambda: lib.coord_op_work_put(self._name, len(self._name), data, len(data)), _read_put, deadline(timeout),
+            text="work put",
+        )  # fmt: skip
+
+    def _take(self, *, wait: bool = True, timeout: Optional[Seconds] = None) -> Op[WorkItem]:
+        """Take the oldest item that nobody has taken. timeout: None: as long as it takes. wait=False: only what is there.
+
+        What ends early has taken nothing. Raises Timeout; NotFound: there is none (wait=False).
+        """
+        ms = patience(timeout) if wait else deadline(timeout)
+        return Op(
+            lambda: self._op(lib.coord_op_work_take, wait), _read_item, ms,
+            undo=lambda record: self._give_back(_read_item(record)), text="work take",
+        )  # fmt: skip
+
+    def _done(self, item: WorkItem, *, timeout: Optional[Seconds] = None) -> Op[None]:
+        """A taken item is done, and gone. Raises Lost: it is not taken by this token any more; another may do it."""
+        return Op(
+            lambda: self._op(lib.coord_op_work_done, item.key, len(item.key), item.token), lambda _: None,
+            deadline(timeout), text="work done",
+        )  # fmt: skip
+
+    def _give_back(self, item: WorkItem, *, timeout: Optional[Seconds] = None) -> Op[None]:
+        """Return a taken item, undone, to its place. Raises Lost."""
+        return Op(
+            lambda: self._op(lib.coord_op_work_return, item.key, len(item.key), item.token), lambda _: None,
+            deadline(timeout), text="work return",
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Drop it. What it has taken and not done returns to its place in the background."""
+        self._ptr = ffi.NULL
+
+    def __repr__(self) -> str:
+        return f"<work queue {self._name!r}>"
+
+
+class WorkQueue(WorkQueueBase):
+    """A queue of work. ``with`` returns in the end what was taken and not done.
+
+    ::
+
+        with client.work_queue("mails", ttl=30) as mails:
+            item = mails.take()
+            send(item.text)
+            mails.done(item)
+    """
+
+    def __init__(
+        self, client: ClientBase, caller: Caller, source: Source, name: Bytes, keywords: Mapping[str, Any]
+    ) -> None:
+        super().__init__(client, source.queue, name, keywords)
+        self._caller = caller
+        self._source = source
+
+    put = method_of(WorkQueueBase._put)
+    take = method_of(WorkQueueBase._take)
+    done = method_of(WorkQueueBase._done)
+    give_back = method_of(WorkQueueBase._give_back)
+
+    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
+        """What becomes of the lease under all that was taken; None: the time has passed. "lost": others may take it."""
+        record = self._source.next(patience_or_zero(timeout))
+        return event_of(record) if record is not None else None
+
+    def __enter__(self) -> WorkQueue:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -1,0 +1,68 @@
+"""Barriers and queues of work."""
+
+import asyncio
+
+import pytest
+from test_aio import run
+
+import coord
+
+
+def test_barrier(client, name):
+    client.barrier_wait(name)  # it is not raised
+    client.barrier_raise(name)
+    with pytest.raises(coord.Conflict):
+        client.barrier_raise(name)
+    with pytest.raises(coord.Timeout):
+        client.barrier_wait(name, timeout=0.1)
+    client.barrier_lower(name)
+    client.barrier_lower(name)
+    client.barrier_wait(name, timeout=30)
+
+
+def test_work_is_done_once(client, etcd, name):
+    with coord.Client(etcd.endpoint) as other, client.work_queue(name + "q", ttl=30) as mine:
+        with pytest.raises(coord.NotFound):
+            mine.take(wait=False)
+        with pytest.raises(coord.Timeout):
+            mine.take(timeout=0.1)
+        first = mine.put("one").revision
+        mine.put(b"two")
+        item = mine.take()
+        assert (item.text, item.token > first) == ("one", True) and mine.remaining(item) <= 30
+        with other.work_queue(name + "q", ttl=30) as theirs:
+            second = theirs.take(timeout=30)
+            assert second.value == b"two"
+            theirs.give_back(second)
+            second = theirs.take(timeout=30)
+            assert second.value == b"two"
+        mine.done(item)
+        item = mine.take(timeout=60)  # that of the other, who has gone
+        assert item.value == b"two" and item.token > second.token
+        mine.give_back(item)
+        with pytest.raises(coord.Lost):
+            mine.done(item)
+        assert repr(mine).startswith("<work queue b'")
+    with pytest.raises(coord.Closed):
+        mine.take()
+
+
+def test_asyncio(etcd, name):
+    async def story(client):
+        await client.barrier_raise(name)
+        waiter = asyncio.ensure_future(client.barrier_wait(name))
+        await asyncio.sleep(0.05)
+        assert not waiter.done()
+        await client.barrier_lower(name)
+        await waiter
+        async with client.work_queue(name + "q", ttl=30) as queue:
+            taking = asyncio.ensure_future(queue.take())
+            await asyncio.sleep(0.05)
+            await queue.put("one")
+            item = await taking
+            assert item.text == "one"
+            await queue.done(item)
+            with pytest.raises(coord.NotFound):
+                await queue.take(wait=False)
+
+    run(etcd, story)
