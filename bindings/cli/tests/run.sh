@@ -869,9 +869,9 @@ case_discover_prints_and_follows() {
     json 'len(os), o["metadata"]["zone"], o["port"]' $'1\neu\n80' && expect 0 reg discover web --first --json && json 'o["id"]' 10.0.0.7:80 &&
     expect 0 reg services && [[ $out =~ ^INSTANCES.*\ 0\ \ db$'\n'.*1\ +1\ \ web$ ]] || fail "printed $out" || return
   expect 0 reg services --json && json '[(e["name"], e["instances"], e["up"]) for e in os]' '[["db", 1, 0], ["web", 1, 1]]' || return
-  reg discover web --watch >"$work/seen" 2>&1 &
+  coord discover --option registry.prefix=$prefix web --watch >"$work/seen" 2>&1 & # no function: $! is coord itself
   local watcher=$!
-  reg discover web --watch --json >"$work/seen.json" 2>&1 &
+  coord discover --option registry.prefix=$prefix web --watch --json >"$work/seen.json" 2>&1 &
   local other=$!
   eventually grep -q ^UP "$work/seen" && eventually has_line "$work/seen.json" || fail "it printed $(cat "$work/seen"*)" || return
   coord put rg/see/web/b '{"address":"b"}' --quiet && eventually grep -q '^UP *b' "$work/seen" &&
