@@ -14,7 +14,6 @@ import pytest
 import coord
 from coord._base import ClientBase
 
-
 WIRE = os.environ.get("COORD_TEST_WIRE")
 
 

@@ -110,7 +110,7 @@ def test_services(client, name):
 
         def story():
             picker = registry.picker("web", "least_pending", subset={})
-            for i in range(50):
+            for _ in range(50):
                 with picker.pick():
                     pass
             picker.close()

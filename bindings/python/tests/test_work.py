@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from test_aio import run
 
 import coord
+from test_aio import run
 
 
 def test_barrier(client, name):

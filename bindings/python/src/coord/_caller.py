@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar
 
 from ._clock import now_ms
 from ._native import ffi, lib
-from ._record import CODE, LOG, Record, opened, records
+from ._record import CODE, LOG, RESULT, Record, opened, records
 
 if TYPE_CHECKING:
     from .ops import Op
@@ -76,12 +76,13 @@ class Caller:
         return op.read(answer)
 
     def _abandon(self, op: Op[Any], queue: Any, call_id: int, block: Any) -> None:
-        if not block:
+        found = records(block) if block else records(unclaimed) if (unclaimed := lib.py_unclaimed()) else []
+        if not found or found[0].type != RESULT:
             lib.coord_cancel(self.client, call_id)
             block = lib.py_wait(queue, FAREWELL_MS, 1)
-        record = records(block)[0] if block else None
-        if record is not None and record.code == 0 and op.undo is not None:
-            lib.py_submit(self.client, queue, op.undo(record).make(), 0, 0)
+            found = records(block) if block else []
+        if found and found[0].code == 0 and op.undo is not None:
+            lib.py_submit(self.client, queue, op.undo(found[0]).make(), 0, 0)
             lib.py_wait(queue, FAREWELL_MS, 1)
 
     def run_many(self, ops: list[Op[Any]]) -> list[Any]:

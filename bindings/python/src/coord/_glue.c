@@ -35,6 +35,7 @@ enum { REC_KIND_PREVIOUS = 2 }; /* the next item is what was there before; + COO
 
 static __thread uint64_t last_call;
 static __thread int64_t *last_failure;
+static __thread int64_t *unclaimed;
 
 /* What a record is made of. */
 typedef struct source {
@@ -244,6 +245,7 @@ static int64_t *block_of(const source *sources, size_t n) {
 }
 
 void py_free(int64_t *block) {
+  if (block == unclaimed) unclaimed = NULL;
   if (block != no_memory) free(block);
 }
 
@@ -333,6 +335,8 @@ int64_t *py_failure(void) {
 
 uint64_t py_call_id(void) { return last_call; }
 
+int64_t *py_unclaimed(void) { return unclaimed; }
+
 int64_t *py_wait(coord_queue *queue, int32_t slice_ms, size_t max) {
   coord_event *events[MOST_EVENTS];
   if (max > MOST_EVENTS) max = MOST_EVENTS;
@@ -340,15 +344,15 @@ int64_t *py_wait(coord_queue *queue, int32_t slice_ms, size_t max) {
   if (n == 0 && slice_ms != 0 && (events[0] = coord_queue_next(queue, slice_ms)) != NULL) {
     n = 1 + coord_queue_drain(queue, events + 1, max - 1);
   }
-  return block_of_events(events, n);
+  return unclaimed = block_of_events(events, n);
 }
 
 int64_t *py_call(coord_client *client, coord_queue *queue, coord_op *op, int32_t timeout_ms,
                  int32_t slice_ms, coord_queue *side) {
   coord_event *events[MOST_EVENTS];
   last_call = py_submit(client, queue, op, timeout_ms, 0);
-  if (last_call == 0) return py_failure();
+  if (last_call == 0) return unclaimed = py_failure();
   events[0] = coord_queue_next(queue, slice_ms);
-  if (events[0] == NULL) return NULL;
-  return block_of_events(events, 1 + coord_queue_drain(side, events + 1, MOST_EVENTS - 1));
+  if (events[0] == NULL) return unclaimed = NULL;
+  return unclaimed = block_of_events(events, 1 + coord_queue_drain(side, events + 1, MOST_EVENTS - 1));
 }

@@ -29,6 +29,9 @@ int py_submit_many(coord_client *client, coord_queue *queue, coord_op **ops, siz
                    int32_t timeout_ms, uint64_t tag, uint64_t *call_ids);
 /* The call that py_call of this thread has started last; 0: it was refused. */
 uint64_t py_call_id(void);
+/* What py_call or py_wait of this thread has returned last and nobody has freed; NULL: nothing. A signal's handler runs before
+ * the interpreter has stored what a function returns, and an exception that it raises would lose that. */
+int64_t *py_unclaimed(void);
 /* Why py_submit of this thread failed: one record, or NULL. */
 int64_t *py_failure(void);
 /* One record of an error, which is freed, as coord_..._open hands it out. */

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar, cast
 
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes, whole_seconds
 from ._native import lib
-from ._op import DELETE, GET, PUT, Lease, attributes, id_of, kv_op, read_json
-from ._op import Op as Op
+from ._op import DELETE, GET, PUT, Lease, Op as Op, attributes, id_of, kv_op, read_json
 from ._record import REVISION
 from .errors import Auth, Error
 from .kv import Compaction, Deleted, KeyValue, LeaseInfo, Put, Range

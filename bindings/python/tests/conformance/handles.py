@@ -2,13 +2,18 @@
 
 import time
 
-import coord
-
 from fronts import LOOK, WAIT
 from results import (
-    change_map, changes_map, closed_map, config_change_map, event_map, instance_map,
+    change_map,
+    changes_map,
+    closed_map,
+    config_change_map,
+    event_map,
+    instance_map,
 )  # fmt: skip
 from values import Failed
+
+import coord
 
 PASSED_OVER = ("AT_RISK", "RESTORED", "RESYNC")
 """Unless they are wanted: a slow machine may bring them."""

@@ -5,13 +5,13 @@ import keyword
 import os
 import tempfile
 
-import coord
-
 import handles
 from fronts import LOOK, WAIT
 from results import failure_map
 from values import Failed, Skip, compare, save, value_of
 from verbs import LACKS, VERBS, is_text, keyword_of
+
+import coord
 
 WAITING = {"acquire", "release", "campaign", "proclaim", "resign", "registered", "update", "deregister"}
 READING = {"get", "scan", "lease_info", "lease_list", "lock_queue", "leader", "discover", "config_history"}

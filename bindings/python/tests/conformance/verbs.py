@@ -1,12 +1,12 @@
 """The verbs that call the binding: each takes the scenario, the client or handle, and the step's arguments."""
 
-import coord
-from coord import key as the_key, ops
-from coord._options import TABLE
-
 import handles
 from results import answer, instance_map, kv_map, kvs_map, setting_map
 from values import Skip, value_of
+
+import coord
+from coord import key as the_key, ops
+from coord._options import TABLE
 
 LACKS = {"accept": "the validators of a view decide what is taken over", "config.manual": "as accept"}
 """What the binding has no place for, and why."""
