@@ -1,12 +1,17 @@
 """The examples, and the code of MIGRATION.md and of the README.md of the tree."""
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import os
 import re
+import shlex
+import signal
+import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -126,6 +131,82 @@ def test_web_app(etcd, monkeypatch):
             assert await ask(web.app, "GET", "/counters/a") == (200, {"count": 5})
 
     asyncio.run(main())
+
+
+# ---- as their first lines say -------------------------------------------------------------------
+
+
+def printed(name):
+    """The command lines in the description of an example."""
+    description = (HERE / "examples" / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
+    return re.findall(r"(?:python|uvicorn) .*?(?=  |;|$)", description, flags=re.M)
+
+
+@contextlib.contextmanager
+def running(command, etcd, output):
+    """Run a command line until it ends, or until the block does: then by Ctrl-C."""
+    words = shlex.split(command.replace("localhost:2379", etcd.endpoint).replace("--port 8080", "--port 0"))
+    words[:1] = [sys.executable] if words[0] == "python" else [sys.executable, "-m", words[0]]
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "COORD_ENDPOINTS": etcd.endpoint}
+    with open(output, "w") as file, subprocess.Popen(words, cwd=HERE / "examples", env=env, stdout=file, stderr=file) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def ended(command, etcd, output):
+    with running(command, etcd, output) as process:
+        until(lambda: process.poll() is not None, 60)
+    assert process.returncode == 0, output.read_text()
+    return output.read_text()
+
+
+def test_feature_flags_as_printed(etcd, client, tmp_path):
+    follow, change = printed("feature_flags")
+    with client.config("example-shop", environment="prod") as config:
+        config.set("share", 5)  # what another test has left is none
+    with running(follow, etcd, tmp_path / "follow"):
+        until(lambda: "page" in (tmp_path / "follow").read_text(), 60)
+        ended(change.replace("dark=true", 'checkout=\'"other"\''), etcd, tmp_path / "change")
+        until(lambda: "checkout='other'" in (tmp_path / "follow").read_text())
+
+
+def test_leader_cron_as_printed(etcd, tmp_path):
+    (command,) = printed("leader_cron")
+    with running(command, etcd, tmp_path / "out"):
+        until(lambda: "cron: the job of" in (tmp_path / "out").read_text(), 60)
+
+
+def test_service_as_printed(etcd, client, tmp_path):
+    serve, call = printed("service")
+    with running(serve, etcd, tmp_path / "serve"), client.registry() as registry:
+        until(lambda: registry.discover("example-web"), 60)
+        port = registry.discover("example-web")[0].port
+        assert ended(call, etcd, tmp_path / "call") == f"hello from {port}\n"
+
+
+def test_worker_pool_as_printed(etcd, tmp_path):
+    (command,) = printed("worker_pool")
+    assert ended(command, etcd, tmp_path / "out") == "did 20 jobs\n"
+
+
+def test_web_app_as_printed(etcd, tmp_path):
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+    (command,) = printed("web_app")
+    with running(f"{command} --port 0", etcd, tmp_path / "out") as process:
+        until(lambda: process.poll() is not None or "running on" in (tmp_path / "out").read_text(), 60)
+        url = re.search(r"http://\S+", (tmp_path / "out").read_text()).group()
+        with urllib.request.urlopen(f"{url}/counters/printed", data=b"", timeout=20) as answer:
+            assert json.load(answer) == {"count": 1}
+
+
+# ---- pages --------------------------------------------------------------------------------------
 
 
 def blocks(path):
