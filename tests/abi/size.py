@@ -1,5 +1,6 @@
 """size.py libcoord.so BUILD_TYPE: the stripped library is small, hardened and lets nothing be overridden."""
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -29,4 +30,24 @@ def hardened():
     assert "RPATH" not in text and "RUNPATH" not in text, "carries a library search path"
 
 
-report.run([("stripped_size", stripped_size), ("hardened", hardened)])
+UNLOADED = """
+import _ctypes, ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+options, client, error = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+library.coord_options_new(ctypes.byref(options))
+for name, value in ((b"endpoints", b"127.0.0.1:1"), (b"connect.lazy", b"true")):
+    library.coord_options_set(options, name, value, None)
+code = library.coord_client_open(options, ctypes.byref(client), ctypes.byref(error))
+print(code)
+_ctypes.dlclose(library._handle)
+print("libcoord" in open("/proc/self/maps").read())
+"""
+
+
+def stays_loaded():
+    """A language that unloads its modules, as Lua does, must not take the code from under the I/O thread."""
+    ended = subprocess.run([sys.executable, "-c", UNLOADED, library], stdout=subprocess.PIPE, timeout=60)
+    assert ended.stdout == b"0\nTrue\n" and ended.returncode == 0, f"printed {ended.stdout}, ended with {ended.returncode}"
+
+
+report.run([("stripped_size", stripped_size), ("hardened", hardened), ("stays_loaded", stays_loaded)])
