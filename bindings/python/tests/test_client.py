@@ -14,6 +14,7 @@ import pytest
 
 import coord
 import coord.aio
+import coord.auth
 from conftest import until
 from coord import _options
 from coord._native import ffi, lib
@@ -28,6 +29,35 @@ def test_every_code_has_its_exception():
     assert sorted(coord.errors.BY_CODE, reverse=True) == list(range(-1, min(coord.errors.BY_CODE) - 1, -1))
     assert ffi.string(lib.coord_code_name(min(coord.errors.BY_CODE) - 1)) == b"UNKNOWN"
     assert issubclass(coord.Timeout, TimeoutError) and issubclass(coord.Invalid, ValueError)
+
+
+def test_names_are_whole_or_refused(client, name):
+    """The library takes them with a NUL at their end: what comes behind one would be lost without a word."""
+    bad = "a\0b"
+    config, registry = client.config(name.rstrip("/")), client.registry(prefix=name)
+    for what, call in (
+        ("key", lambda: config.set(bad, 1)),
+        ("key", lambda: config.get(bad)),
+        ("key", lambda: config.batch({bad: 1})),
+        ("application", lambda: client.config(bad)),
+        ("service", lambda: registry.discover(bad)),
+        ("service", lambda: registry.fetch(bad)),
+        ("service", lambda: registry.picker(bad)),
+        ("service", lambda: registry.watch(bad)),
+        ("name", lambda: client.execute(coord.auth.user_add(bad, "x"))),
+        ("role", lambda: client.execute(coord.auth.role_grant(bad, "read", "a"))),
+        ("endpoints", lambda: client.set_endpoints("127.0.0.1:1\0")),
+        ("file", lambda: coord.Client(file="/\0")),
+    ):
+        with pytest.raises(coord.Invalid, match=what + " has a NUL character at"):
+            call()
+    with pytest.raises(coord.Invalid) as caught:
+        coord.Client("127.0.0.1:1", username="u", password="secret\0")
+    assert "password has a NUL" in str(caught.value) and "secret" not in str(caught.value)
+    with pytest.raises(coord.Invalid, match="key has half of a character at 1"):
+        client.put("a\ud800", "1")
+    with pytest.raises(TypeError, match="name must be str, not int"):
+        coord.auth.user_add(7)
 
 
 def test_every_option_is_a_keyword():

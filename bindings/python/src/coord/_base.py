@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Union, cast
 
 from . import errors
-from ._convert import millis, whole_seconds
+from ._convert import millis, to_text, whole_seconds
 from ._native import ffi, lib
 from ._record import Record, checked, opened
 
@@ -48,15 +48,15 @@ def build_options(
         raise errors.NoMemory()
     options = ffi.gc(out[0], lib.coord_options_free)
     if file is not None:
-        checked(lib.coord_options_load, options, file.encode(), (section or "").encode())
+        checked(lib.coord_options_load, options, to_text(file, "file"), to_text(section or "", "section"))
     if env:
         checked(lib.coord_options_env, options)
     if endpoints is not None:
         listed = endpoints if isinstance(endpoints, str) else ",".join(endpoints)
-        checked(lib.coord_options_set, options, b"endpoints", listed.encode())
+        checked(lib.coord_options_set, options, b"endpoints", to_text(listed, "endpoints"))
     for keyword, value in keywords.items():
         name, text = option_text(keyword, value)
-        checked(lib.coord_options_set, options, name.encode(), text.encode())
+        checked(lib.coord_options_set, options, name.encode(), to_text(text, keyword))
     return options
 
 
@@ -123,7 +123,7 @@ class ClientBase:
     def set_endpoints(self, endpoints: Union[str, list[str], tuple[str, ...]]) -> None:
         """Use other endpoints from now on, for what is started after this call and for what waits."""
         listed = endpoints if isinstance(endpoints, str) else ",".join(endpoints)
-        checked(lib.coord_client_set_endpoints, self._ptr, listed.encode())
+        checked(lib.coord_client_set_endpoints, self._ptr, to_text(listed, "endpoints"))
 
     def __repr__(self) -> str:
         kind = "coord.aio.Client" if type(self).__module__.startswith("coord.aio") else "coord.Client"

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from . import errors
 from ._config_ops import ConfigOps
+from ._convert import to_text
 from ._native import ffi, lib
 from ._record import CHANGES, CLOSED, REJECTED, RESYNC, Record, opened, records
 from .setting import ConfigChange, ConfigChanges, Rejected
@@ -50,7 +51,7 @@ class ConfigBase(ConfigOps):
         """The revision of the last change that was taken over; 0: nothing was read yet."""
         self._ptr: Any = ffi.gc(
             opened(
-                "coord_config *", lib.coord_config_open, client._ptr, application.encode(),
+                "coord_config *", lib.coord_config_open, client._ptr, to_text(application, "application"),
                 client._handle_options(keywords), queue, 0,
             ),
             lib.coord_config_free,

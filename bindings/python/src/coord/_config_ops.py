@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping, Optional
 
 from . import errors
-from ._convert import Seconds, deadline
+from ._convert import Seconds, deadline, to_text
 from ._native import lib
 from ._op import Op
 from ._record import Record
@@ -49,7 +49,7 @@ class ConfigOps:
 
         Raises Compacted: that revision is gone.
         """
-        name = key.encode()
+        name = to_text(key, "key")
         return Op(
             lambda: self._at(revision, lib.coord_op_config_get, name), self._setting, deadline(timeout), text=f"config get {key}"
         )
@@ -71,7 +71,7 @@ class ConfigOps:
 
         most: how many, 1 to 1000; ``more`` of what is returned tells whether there were others.
         """
-        name = key.encode()
+        name = to_text(key, "key")
         return Op(
             lambda: self._op(lib.coord_op_config_history, name, most), self._past, deadline(timeout),
             text=f"config history {key}",
@@ -85,7 +85,7 @@ class ConfigOps:
         expected_version: 0: nothing is there; else what ``version(key)`` or ``Setting.version`` say; None: whatever is
         there. Raises Conflict: it is another one; TypeError, ValueError: the value has no place in JSON.
         """
-        name, text = key.encode(), encoded(value)
+        name, text = to_text(key, "key"), encoded(value)
         expected = ANY_VERSION if expected_version is None else expected_version
         return Op(
             lambda: self._op(lib.coord_op_config_set, name, text, expected), _revision, deadline(timeout),
@@ -96,7 +96,7 @@ class ConfigOps:
         self, key: str, *, expected_version: Optional[int] = None, timeout: Optional[Seconds] = None
     ) -> Op[bool]:
         """Delete a value: whether this layer had one. expected_version: as ``set``. Raises Conflict."""
-        name = key.encode()
+        name = to_text(key, "key")
         expected = ANY_VERSION if expected_version is None else expected_version
         return Op(
             lambda: self._op(lib.coord_op_config_delete, name, expected),

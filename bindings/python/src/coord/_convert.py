@@ -24,10 +24,26 @@ def to_bytes(given: Bytes, what: str) -> bytes:
     if type(given) is bytes:
         return given
     if isinstance(given, str):
-        return given.encode()
+        return _utf8(given, what)
     if isinstance(given, (bytes, bytearray, memoryview)):
         return bytes(given)
     raise TypeError(f"{what} must be str or bytes, not {type(given).__name__}")
+
+
+def to_text(given: str, what: str) -> bytes:
+    """The UTF-8 of a name or another text that the library takes with a NUL at its end."""
+    if not isinstance(given, str):
+        raise TypeError(f"{what} must be str, not {type(given).__name__}")
+    if "\0" in given:
+        raise errors.Invalid(f"{what} has a NUL character at {given.index(chr(0))}: it must have none")
+    return _utf8(given, what)
+
+
+def _utf8(given: str, what: str) -> bytes:
+    try:
+        return given.encode()
+    except UnicodeEncodeError as error:  # which would show the text, that may be a secret
+        raise errors.Invalid(f"{what} has half of a character at {error.start}: UTF-8 has no surrogates") from None
 
 
 def seconds(given: Seconds, what: str) -> float:

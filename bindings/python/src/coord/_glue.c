@@ -354,5 +354,6 @@ int64_t *py_call(coord_client *client, coord_queue *queue, coord_op *op, int32_t
   if (last_call == 0) return unclaimed = py_failure();
   events[0] = coord_queue_next(queue, slice_ms);
   if (events[0] == NULL) return unclaimed = NULL;
-  return unclaimed = block_of_events(events, 1 + coord_queue_drain(side, events + 1, MOST_EVENTS - 1));
+  return unclaimed =
+             block_of_events(events, 1 + coord_queue_drain(side, events + 1, MOST_EVENTS - 1));
 }

@@ -9,26 +9,26 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from . import errors
-from ._convert import Bytes, Seconds, deadline, to_bytes
+from ._convert import Bytes, Seconds, deadline, to_bytes, to_text
 from ._native import ffi, lib
 from ._op import Op
 
 PERMISSIONS = ("read", "write", "readwrite")
 
 
-def _nothing(function: Any, words: tuple[Optional[str], ...], timeout: Optional[Seconds], text: str) -> Op[None]:
-    given = [ffi.NULL if word is None else word.encode() for word in words]
+def _nothing(function: Any, words: dict[str, Optional[str]], timeout: Optional[Seconds], text: str) -> Op[None]:
+    given = [ffi.NULL if word is None else to_text(word, what) for what, word in words.items()]
     return Op(lambda: function(*given), lambda _: None, deadline(timeout), text=text)
 
 
 def enable(*, timeout: Optional[Seconds] = None) -> Op[None]:
     """Switch authentication on. The user root, with the role root, must exist."""
-    return _nothing(lib.coord_op_auth_enable, (), timeout, "auth enable")
+    return _nothing(lib.coord_op_auth_enable, {}, timeout, "auth enable")
 
 
 def disable(*, timeout: Optional[Seconds] = None) -> Op[None]:
     """Switch authentication off."""
-    return _nothing(lib.coord_op_auth_disable, (), timeout, "auth disable")
+    return _nothing(lib.coord_op_auth_disable, {}, timeout, "auth disable")
 
 
 def status(*, timeout: Optional[Seconds] = None) -> Op[bool]:
@@ -38,37 +38,37 @@ def status(*, timeout: Optional[Seconds] = None) -> Op[bool]:
 
 def user_add(name: str, password: Optional[str] = None, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Add a user. password: at most 72 bytes; None: one who cannot log in but by a certificate of a client."""
-    return _nothing(lib.coord_op_user_add, (name, password), timeout, "user add")
+    return _nothing(lib.coord_op_user_add, {"name": name, "password": password}, timeout, "user add")
 
 
 def user_delete(name: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Delete a user."""
-    return _nothing(lib.coord_op_user_delete, (name,), timeout, "user delete")
+    return _nothing(lib.coord_op_user_delete, {"name": name}, timeout, "user delete")
 
 
 def user_password(name: str, password: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Change the password of a user, whose tokens end with that."""
-    return _nothing(lib.coord_op_user_password, (name, password), timeout, "user password")
+    return _nothing(lib.coord_op_user_password, {"name": name, "password": password}, timeout, "user password")
 
 
 def user_grant(name: str, role: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Give a role to a user."""
-    return _nothing(lib.coord_op_user_grant, (name, role), timeout, "user grant")
+    return _nothing(lib.coord_op_user_grant, {"name": name, "role": role}, timeout, "user grant")
 
 
 def user_revoke(name: str, role: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Take a role from a user."""
-    return _nothing(lib.coord_op_user_revoke, (name, role), timeout, "user revoke")
+    return _nothing(lib.coord_op_user_revoke, {"name": name, "role": role}, timeout, "user revoke")
 
 
 def role_add(name: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Add a role."""
-    return _nothing(lib.coord_op_role_add, (name,), timeout, "role add")
+    return _nothing(lib.coord_op_role_add, {"name": name}, timeout, "role add")
 
 
 def role_delete(name: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Delete a role, also from all users."""
-    return _nothing(lib.coord_op_role_delete, (name,), timeout, "role delete")
+    return _nothing(lib.coord_op_role_delete, {"name": name}, timeout, "role delete")
 
 
 def _ranged(raw: Any, end: Optional[bytes], prefix: bool) -> Any:
@@ -86,11 +86,11 @@ def role_grant(
     """Permit a role something on a key, or a range as in ``ops.range``. permission: "read", "write" or "readwrite"."""
     if permission not in PERMISSIONS:
         raise errors.Invalid(f"permission is {permission!r}: it must be one of {', '.join(PERMISSIONS)}")
-    number, name = PERMISSIONS.index(permission), to_bytes(key, "key")
+    number, name, to = PERMISSIONS.index(permission), to_bytes(key, "key"), to_text(role, "role")
     last = None if end is None else to_bytes(end, "end")
 
     def make() -> Any:
-        return _ranged(lib.coord_op_role_grant(role.encode(), number, name, len(name)), last, prefix)
+        return _ranged(lib.coord_op_role_grant(to, number, name, len(name)), last, prefix)
 
     return Op(make, lambda _: None, deadline(timeout), text="role grant")
 
@@ -100,8 +100,9 @@ def role_revoke(
 ) -> Op[None]:
     """Take a permission from a role: key and range exactly as they were granted."""
     name, last = to_bytes(key, "key"), None if end is None else to_bytes(end, "end")
+    of = to_text(role, "role")
 
     def make() -> Any:
-        return _ranged(lib.coord_op_role_revoke(role.encode(), name, len(name)), last, prefix)
+        return _ranged(lib.coord_op_role_revoke(of, name, len(name)), last, prefix)
 
     return Op(make, lambda _: None, deadline(timeout), text="role revoke")

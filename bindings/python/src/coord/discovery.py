@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Optional
 
 from . import errors
+from ._convert import to_text
 from ._native import ffi, lib
 from ._record import CHANGES, CLOSED, Record, opened
 from .instance import Instance
@@ -50,7 +51,7 @@ class ServiceWatchBase:
         self._service = service
         self._is_closed = False
         self._ptr: Any = ffi.gc(
-            opened("coord_discovery *", lib.coord_discovery_open, registry._ptr, service.encode(), queue, 0),
+            opened("coord_discovery *", lib.coord_discovery_open, registry._ptr, to_text(service, "service"), queue, 0),
             lib.coord_discovery_free,
         )
 

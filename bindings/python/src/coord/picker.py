@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Mapping, Optional, Union
 
 from . import errors
-from ._convert import Bytes, Seconds, to_bytes
+from ._convert import Bytes, Seconds, to_bytes, to_text
 from ._native import ffi, lib
 from ._record import opened
 from .instance import Instance
@@ -55,7 +55,7 @@ class Picker:
         self._held: dict[Any, Instance] = {}
         self._ptr: Any = ffi.gc(
             opened(
-                "coord_picker *", lib.coord_picker_open, registry._ptr, service.encode(), policy_number(policy),
+                "coord_picker *", lib.coord_picker_open, registry._ptr, to_text(service, "service"), policy_number(policy),
                 subset_text(subset).encode(),
             ),
             lib.coord_picker_free,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Final, Mapping, Optional, TypeV
 from . import errors
 from ._caller import Source
 from ._clock import now_ms
-from ._convert import Seconds, deadline, patience
+from ._convert import Seconds, deadline, patience, to_text
 from ._native import ffi, lib
 from ._op import Op
 from ._record import Record, opened, records
@@ -112,7 +112,7 @@ class RegistryBase:
         elif monotonic() < seen.until:
             return seen.instances
         known = seen.listed
-        found = lib.py_discover(self._ptr, service.encode(), AT_ONCE_MS, known)
+        found = lib.py_discover(self._ptr, to_text(service, "service"), AT_ONCE_MS, known)
         if not found:
             raise records(lib.py_failure())[0].error()
         if found != known:
@@ -142,7 +142,7 @@ class RegistryBase:
         def make() -> Any:
             if not self._ptr:
                 raise errors.Closed("this registry is closed")
-            return lib.coord_op_discover(self._ptr, service.encode())
+            return lib.coord_op_discover(self._ptr, to_text(service, "service"))
 
         return Op(make, _read_instances, deadline(timeout), text=f"discover {service}")
 
