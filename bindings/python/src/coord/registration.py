@@ -200,6 +200,7 @@ class Registration(RegistrationBase):
         finally:
             self._follower.look()
             self._ptr = ffi.NULL
+            self._state = "closed"  # whether or not the event has come yet
 
 
 def _pause(given: Seconds) -> float:

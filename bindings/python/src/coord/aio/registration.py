@@ -73,6 +73,7 @@ class Registration(RegistrationBase):
     def _drop(self) -> None:
         self._follower.stop()
         self._ptr = ffi.NULL
+        self._state = "closed"  # whether or not the event was read before
 
     async def __aenter__(self) -> Registration:
         return self
