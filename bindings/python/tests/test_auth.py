@@ -18,6 +18,14 @@ def test_a_user_may_what_its_role_may(own_etcd):
             auth.role_grant("dev", "readwrite", "ann/", prefix=True), auth.role_grant("dev", "read", "a", "c"), auth.enable(),
         ):  # fmt: skip
             assert client.execute(op) is None
+    with coord.Client(endpoint, username="root", password="rootpw") as root:
+        assert root.execute(auth.user_list()) == ["ann", "root"] and root.execute(auth.user_get("ann")) == ["dev"]
+        assert root.execute(auth.role_list()) == ["dev", "root"]
+        assert root.execute(auth.role_get("dev")) == [
+            auth.Permission("read", b"a", b"c"), auth.Permission("readwrite", b"ann/", b"ann0"),
+        ]  # fmt: skip
+        with pytest.raises(coord.NotFound):
+            root.execute(auth.role_get("nobody"))
     with coord.Client(endpoint, username="ann", password="annpw") as ann:
         ann.put("ann/a", "1")
         assert ann.get("b") is None

@@ -6,19 +6,43 @@ transaction. They add to what ops raise: NotFound: there is no such user or role
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from base64 import b64decode
+from typing import Any, NamedTuple, Optional
 
 from . import errors
 from ._convert import Bytes, Seconds, deadline, to_bytes, to_text
 from ._native import ffi, lib
-from ._op import Op
+from ._op import Op, read_json
+from ._record import Record
 
 PERMISSIONS = ("read", "write", "readwrite")
+
+
+class Permission(NamedTuple):
+    """What a role may do."""
+
+    permission: str
+    """``"read"``, ``"write"`` or ``"readwrite"``."""
+    key: bytes
+    """The key, or the first one of the range."""
+    end: bytes
+    """The first key behind the range; empty: the key alone; NUL: no upper bound."""
 
 
 def _nothing(function: Any, words: dict[str, Optional[str]], timeout: Optional[Seconds], text: str) -> Op[None]:
     given = [ffi.NULL if word is None else to_text(word, what) for what, word in words.items()]
     return Op(lambda: function(*given), lambda _: None, deadline(timeout), text=text)
+
+
+def _names(function: Any, given: tuple[bytes, ...], field: str, timeout: Optional[Seconds], text: str) -> Op[list[str]]:
+    return Op(lambda: function(*given), lambda record: list(read_json(record).get(field, [])), deadline(timeout), text=text)
+
+
+def _read_permissions(record: Record) -> list[Permission]:
+    return [
+        Permission(one["permType"].lower(), b64decode(one.get("key", "")), b64decode(one.get("range_end", "")))
+        for one in read_json(record).get("perm", [])
+    ]
 
 
 def enable(*, timeout: Optional[Seconds] = None) -> Op[None]:
@@ -39,6 +63,16 @@ def status(*, timeout: Optional[Seconds] = None) -> Op[bool]:
 def user_add(name: str, password: Optional[str] = None, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Add a user. password: at most 72 bytes; None: one who cannot log in but by a certificate of a client."""
     return _nothing(lib.coord_op_user_add, {"name": name, "password": password}, timeout, "user add")
+
+
+def user_get(name: str, *, timeout: Optional[Seconds] = None) -> Op[list[str]]:
+    """The roles of a user."""
+    return _names(lib.coord_op_user_get, (to_text(name, "name"),), "roles", timeout, "user get")
+
+
+def user_list(*, timeout: Optional[Seconds] = None) -> Op[list[str]]:
+    """All users."""
+    return _names(lib.coord_op_user_list, (), "users", timeout, "user list")
 
 
 def user_delete(name: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
@@ -64,6 +98,17 @@ def user_revoke(name: str, role: str, *, timeout: Optional[Seconds] = None) -> O
 def role_add(name: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """Add a role."""
     return _nothing(lib.coord_op_role_add, {"name": name}, timeout, "role add")
+
+
+def role_get(name: str, *, timeout: Optional[Seconds] = None) -> Op[list[Permission]]:
+    """What a role may do."""
+    given = to_text(name, "name")
+    return Op(lambda: lib.coord_op_role_get(given), _read_permissions, deadline(timeout), text="role get")
+
+
+def role_list(*, timeout: Optional[Seconds] = None) -> Op[list[str]]:
+    """All roles."""
+    return _names(lib.coord_op_role_list, (), "roles", timeout, "role list")
 
 
 def role_delete(name: str, *, timeout: Optional[Seconds] = None) -> Op[None]:
