@@ -375,7 +375,11 @@ static bool deliver(post *p) {
 static void conclude_post(post *p) {
   coord__exchange *x = p->exchange;
   if (p->end.code != COORD_OK) {
-    fail_by_connection(x, &p->end);
+    char why[WHY]; /* the post goes before its owner is told */
+    coord__http_end end = p->end;
+    memcpy(why, p->why, sizeof why);
+    end.why = why;
+    fail_by_connection(x, &end);
   } else if (x->is_watch) {
     fail(x, COORD_UNAVAILABLE, "the server ended the stream");
   } else {
