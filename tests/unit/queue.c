@@ -470,6 +470,38 @@ static void sender_with_a_queue_that_is_gone_waits_for_ever(void) {
   coord__queue_release(q);
 }
 
+/* A leader that finds the place taken, and while it looks the event comes. */
+typedef struct taken_place {
+  coord_queue *q;
+  int tries;
+} taken_place;
+
+static bool seems_free(void *self) { return ((taken_place *)self)->tries == 0; }
+
+static void find_it_taken(void *self, int64_t until_ns, bool (*over)(void *arg), void *arg) {
+  taken_place *place = self;
+  (void)until_ns;
+  T_TRUE(!over(arg));
+  place->tries++;
+  push(place->q, COORD_EVENT_RESULT, 7, 1);
+}
+
+static void no_nudge(void *self) { (void)self; }
+
+static void event_that_comes_while_leading_fails_is_seen(void) {
+  coord_queue *q = open_queue();
+  taken_place place = {.q = q};
+  coord__queue_leader leader = {seems_free, find_it_taken, no_nudge, &place};
+  int64_t start = t_now_ms();
+  coord_event *event = coord__queue_next(q, 20000, &leader);
+  T_FATAL(event != NULL);
+  T_INT(coord_event_tag(event), 7);
+  T_INT(place.tries, 1);
+  T_WITHIN(start, 5000);
+  coord_event_free(event);
+  coord_queue_free(q);
+}
+
 T_MAIN(T_CASE(null_arguments_are_harmless), T_CASE(events_come_out_in_order),
        T_CASE(drain_takes_what_is_there_up_to_its_room), T_CASE(descriptor_is_level_triggered),
        T_CASE(next_with_a_timeout_waits_about_that_long),
@@ -482,4 +514,4 @@ T_MAIN(T_CASE(null_arguments_are_harmless), T_CASE(events_come_out_in_order),
        T_CASE(other_events_are_not_bounded), T_CASE(event_is_withdrawn_until_somebody_has_taken_it),
        T_CASE(sender_is_told_once_when_half_is_taken), T_CASE(muted_sender_is_not_heard_any_more),
        T_CASE(sender_with_a_queue_that_is_gone_waits_for_ever),
-       T_CASE(without_memory_none_is_opened))
+       T_CASE(event_that_comes_while_leading_fails_is_seen), T_CASE(without_memory_none_is_opened))

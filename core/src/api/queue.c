@@ -18,8 +18,8 @@ int coord_queue_fd(coord_queue *queue) { return usable(queue) ? coord__queue_fd(
 
 static bool is_free(void *loop) { return coord__loop_is_free(loop); }
 
-static bool lead(void *loop, int64_t until_ns, bool (*over)(void *arg), void *arg) {
-  return coord__loop_lead(loop, until_ns, over, arg);
+static void lead(void *loop, int64_t until_ns, bool (*over)(void *arg), void *arg) {
+  coord__loop_lead(loop, until_ns, over, arg);
 }
 
 static void nudge(void *loop) { coord__loop_nudge(loop); }

@@ -295,17 +295,17 @@ static bool ask_over(void *arg) {
   return over;
 }
 
-/* True if the thread has done I/O for a while. Lock held, and left meanwhile. */
+/* True if the thread has tried to do the I/O: the lock, which is held, was left meanwhile. */
 static bool lead(wait *w, const coord__queue_leader *leader) {
   coord_queue *q = w->q;
   if (leader == NULL || q->leader != NULL || !leader->is_free(leader->self)) return false;
   q->leader = leader;
   pthread_mutex_unlock(&q->lock);
   int64_t until_ns = w->deadline_ns < 0 ? INT64_MAX : w->deadline_ns;
-  bool has_led = leader->lead(leader->self, until_ns, ask_over, w);
+  leader->lead(leader->self, until_ns, ask_over, w);
   pthread_mutex_lock(&q->lock);
   q->leader = NULL;
-  return has_led;
+  return true;
 }
 
 /* Lock held. */
@@ -319,7 +319,6 @@ static coord_event *wait_for_event(wait *w, const coord__queue_leader *leader) {
       event = take(q);
       break;
     }
-    if (is_over(w)) continue; /* it has come while this thread tried to lead, which left the lock */
     update_missed(q);
     /* Whoever left the place just now has not seen this thread wait. */
     if (leader != NULL && q->leader == NULL && leader->is_free(leader->self)) continue;

@@ -30,7 +30,7 @@ void coord__queue_mute(coord_queue *q, struct coord__sender *sender);
 /* How a thread that waits for an event may do the I/O meanwhile; see coord__loop_lead. */
 typedef struct coord__queue_leader {
   bool (*is_free)(void *self);
-  bool (*lead)(void *self, int64_t until_ns, bool (*over)(void *arg), void *arg);
+  void (*lead)(void *self, int64_t until_ns, bool (*over)(void *arg), void *arg);
   void (*nudge)(void *self);
   void *self;
 } coord__queue_leader;
