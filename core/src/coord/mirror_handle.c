@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "coord/mirror_copy.h"
+#include "coord/portion.h"
 #include "etcd/result.h"
 
 /* What a handle knows of what its copy has. */
@@ -512,32 +513,6 @@ static coord__copy *copy_of(const coord_mirror *m) {
   return atomic_load_explicit(&((coord_mirror *)(uintptr_t)m)->copy, memory_order_acquire);
 }
 
-/* A result whose key-values are those of the content. */
-typedef struct view {
-  coord_result result;
-  coord__item *item; /* one of the two */
-  coord__snapshot *snapshot;
-  Etcdserverpb__KeyValue *kvs[]; /* followed by no more than there is room for */
-} view;
-
-static void destroy_view(coord_result *result) {
-  view *v = COORD__CONTAINER(result, view, result);
-  coord__item_release(v->item);
-  coord__snapshot_release(v->snapshot);
-  coord__free(v);
-}
-
-static view *make_view(size_t room, int64_t revision) {
-  view *v = coord__malloc(sizeof *v + room * sizeof v->kvs[0]);
-  if (v == NULL) return NULL;
-  memset(v, 0, sizeof *v);
-  v->result.revision = revision;
-  v->result.succeeded = true;
-  v->result.kvs = v->kvs;
-  v->result.destroy = destroy_view;
-  return v;
-}
-
 /* Whether the mirror would have it. */
 static bool covers(const coord_mirror *m, const void *key, size_t len) {
   return len >= m->prefix.len &&
@@ -547,81 +522,30 @@ static bool covers(const coord_mirror *m, const void *key, size_t len) {
 coord_code coord__mirror_get(const coord_mirror *m, const void *key, size_t key_len,
                              coord_result **out) {
   coord__copy *copy = copy_of(m);
-  int64_t revision;
-  coord__item *item;
   if (!covers(m, key, key_len)) return COORD_INVALID;
   if (copy == NULL) return COORD_UNAVAILABLE;
-  coord__slot *slot = coord__content_look(copy->replica.content, key, key_len, &item, &revision);
-  if (slot == NULL) return COORD_UNAVAILABLE;
-  view *v = make_view(1, revision);
-  if (v != NULL && item != NULL) {
-    v->item = coord__item_retain(item);
-    v->kvs[0] = &item->kv;
-    v->result.kv_count = 1;
-    v->result.total = 1;
-  }
-  coord__content_looked(slot);
-  if (v == NULL) return COORD_NO_MEMORY;
-  *out = &v->result;
-  return COORD_OK;
+  return coord__portion_of_key(copy->replica.content, key, key_len, out);
 }
 
-/* What is read of the content. */
-typedef struct span {
-  const void *from; /* from_len 0: from the first key */
-  size_t from_len;
-  const void *end; /* end_len 0: to the last */
-  size_t end_len;
-  bool is_prefix; /* and no further than keys begin with `from` */
-  int64_t limit;
-} span;
-
-static bool is_within(const coord__item *item, const span *w) {
-  const ProtobufCBinaryData *key = &item->kv.key;
-  if (w->is_prefix) {
-    return key->len >= w->from_len && memcmp(key->data, w->from, w->from_len) == 0;
-  }
-  return w->end_len == 0 || coord__compare_keys(key->data, key->len, w->end, w->end_len) < 0;
-}
-
-static coord_code read_span(const coord_mirror *m, const span *w, coord_result **out) {
-  if (w->from_len > 0 && !covers(m, w->from, w->from_len)) return COORD_INVALID;
-  if (w->limit < 0) return COORD_INVALID;
-  coord__snapshot *s = coord__mirror_snapshot(m);
-  if (s == NULL) return COORD_UNAVAILABLE;
-  const coord__tree *tree = coord__snapshot_tree(s);
-  bool is_all = w->from_len == 0 && w->end_len == 0;
-  coord__cursor first = coord__tree_seek(tree, w->from, w->from_len);
-  coord__cursor at = first;
-  size_t total = is_all ? tree->count : 0;
-  for (coord__item *item; !is_all && (item = coord__cursor_next(&at)) != NULL; total++) {
-    if (!is_within(item, w)) break;
-  }
-  size_t count = w->limit > 0 && (uint64_t)w->limit < total ? (size_t)w->limit : total;
-  view *v = make_view(count, coord__snapshot_revision(s));
-  if (v == NULL) {
-    coord__snapshot_release(s);
-    return COORD_NO_MEMORY;
-  }
-  v->snapshot = s;
-  v->result.kv_count = count;
-  v->result.total = (int64_t)total;
-  v->result.more = count < total;
-  for (size_t i = 0; i < count; i++) v->kvs[i] = &coord__cursor_next(&first)->kv;
-  *out = &v->result;
-  return COORD_OK;
+static coord_code read_section(const coord_mirror *m, const coord__section *section,
+                               coord_result **out) {
+  coord__copy *copy = copy_of(m);
+  if (section->from_len > 0 && !covers(m, section->from, section->from_len)) return COORD_INVALID;
+  if (section->limit < 0) return COORD_INVALID;
+  if (copy == NULL) return COORD_UNAVAILABLE;
+  return coord__portion_of_section(copy->replica.content, section, out);
 }
 
 coord_code coord__mirror_range(const coord_mirror *m, const void *from, size_t from_len,
                                const void *end, size_t end_len, int64_t limit, coord_result **out) {
-  span w = {.from = from, .from_len = from_len, .end = end, .end_len = end_len, .limit = limit};
-  return read_span(m, &w, out);
+  coord__section section = {from, from_len, end, end_len, .limit = limit};
+  return read_section(m, &section, out);
 }
 
 coord_code coord__mirror_prefix(const coord_mirror *m, const void *prefix, size_t prefix_len,
                                 coord_result **out) {
-  span w = {.from = prefix, .from_len = prefix_len, .is_prefix = prefix_len > 0};
-  return read_span(m, &w, out);
+  coord__section section = {.from = prefix, .from_len = prefix_len, .is_prefix = prefix_len > 0};
+  return read_section(m, &section, out);
 }
 
 coord__snapshot *coord__mirror_snapshot(const coord_mirror *m) {

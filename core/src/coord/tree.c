@@ -1,6 +1,9 @@
 #include "coord/tree.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/alloc.h"
 #include "base/list.h"
@@ -126,6 +129,13 @@ static uint64_t head_of(bytes key, size_t from) {
 #endif
     return head;
   }
+  if (key.len >= 8 && key.len > from) {
+    memcpy(&head, key.at + key.len - 8, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    head = __builtin_bswap64(head);
+#endif
+    return head << (8 * (8 - (key.len - from)));
+  }
   for (size_t i = from; i < key.len; i++) head |= (uint64_t)key.at[i] << (56 - 8 * (i - from));
   return head;
 }
@@ -151,22 +161,22 @@ static size_t common_of(bytes a, bytes b) {
 
 /* ---- within a node ---- */
 
-enum { STEP = 8 };
+enum { WIDE = 16, NARROW = 4 };
 
-static size_t less_among(const coord__node *n, size_t from, size_t stride, uint64_t head) {
-  size_t less = 0;
-  for (size_t i = 0; i < STEP; i++) {
-    size_t at = from + i * stride;
-    less += (size_t)(at < n->count) & (size_t)(n->heads[at] < head);
-  }
-  return less;
+static size_t is_less(const coord__node *n, size_t at, uint64_t head) {
+  return (size_t)(at < n->count) & (size_t)(n->heads[at] < head);
 }
 
-/* How many heads are less: in which step of eight that ends, and in it. No branch depends on them, which
- * would be guessed wrong, and no load on more than one other. */
+/* How many heads are less: in which part of sixteen that ends, in which part of four of it, and in that.
+ * No branch depends on them, which would be guessed wrong, and no load on more than two others. */
 static size_t lower(const coord__node *n, uint64_t head) {
-  size_t step = less_among(n, STEP - 1, STEP, head) * STEP;
-  return step < FANOUT ? step + less_among(n, step, 1, head) : step;
+  size_t at = 0;
+  for (size_t i = WIDE - 1; i < FANOUT; i += WIDE) at += WIDE * is_less(n, i, head);
+  if (at == FANOUT) return at;
+  size_t part = is_less(n, at + NARROW - 1, head) + is_less(n, at + 2 * NARROW - 1, head) +
+                is_less(n, at + 3 * NARROW - 1, head);
+  at += part * NARROW;
+  return at + is_less(n, at, head) + is_less(n, at + 1, head) + is_less(n, at + 2, head);
 }
 
 /* How many entries are less than the key; *equal: whether the one after them is it. */
@@ -258,33 +268,34 @@ static void fetch(const void *at, size_t size) {
   for (size_t i = 0; i < size; i += LINE) __builtin_prefetch((const char *)at + i);
 }
 
-/* How many entries have this print, and where they are: with one, which. All at once, in a few
- * instructions that handle eight of them each. */
-static size_t matches(const coord__node *n, uint16_t print, size_t *at) {
-  uint16_t count = 0, sum = 0;
-  for (unsigned i = 0; i < FANOUT; i++) {
-    uint16_t is = (uint16_t) - (n->prints[i] == print);
-    count = (uint16_t)(count - is);
-    sum = (uint16_t)(sum + (i & is));
+/* Which entries have this print: a bit for each. */
+static uint64_t matches(const coord__node *n, uint16_t print) {
+  uint64_t found = 0;
+#ifdef __SSE2__
+  __m128i wanted = _mm_set1_epi16((short)print);
+  for (unsigned i = 0; i < FANOUT; i += 16) {
+    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)(n->prints + i));
+    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(n->prints + i + 8));
+    __m128i is = _mm_packs_epi16(_mm_cmpeq_epi16(low, wanted), _mm_cmpeq_epi16(high, wanted));
+    found |= (uint64_t)(unsigned)_mm_movemask_epi8(is) << i;
   }
-  *at = sum;
-  return count;
+#else
+  for (unsigned i = 0; i < FANOUT; i++) found |= (uint64_t)(n->prints[i] == print) << i;
+#endif
+  return n->count < FANOUT ? found & ((UINT64_C(1) << n->count) - 1) : found;
 }
 
 static coord__item *find_in_leaf(const coord__node *n, bytes key, uint16_t print, size_t skip) {
-  size_t at;
-  bool equal;
-  size_t count = matches(n, print, &at);
-  if (count == 0) return NULL;
-  if (count == 1 && at < n->count) {
-    coord__item *item = n->entries[at];
+  uint64_t found = matches(n, print);
+  for (; found != 0; found &= found - 1) {
+    coord__item *item = n->entries[__builtin_ctzll(found)];
     fetch(item, sizeof *item + skip + key.len + LINE); /* with the beginning of the value */
     bytes other = rest(item->kv.key.data, item->kv.key.len, skip);
-    bool is = other.len == key.len && (key.len == 0 || memcmp(other.at, key.at, key.len) == 0);
-    return is ? item : NULL;
+    if (other.len == key.len && (key.len == 0 || memcmp(other.at, key.at, key.len) == 0)) {
+      return item;
+    }
   }
-  at = position(n, key, skip, &equal); /* also what is no longer there has a print */
-  return equal ? n->entries[at] : NULL;
+  return NULL;
 }
 
 coord__item *coord__tree_find(const coord__tree *tree, const void *key, size_t len) {
