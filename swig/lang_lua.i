@@ -45,9 +45,7 @@
 
 /* ---- handles ---------------------------------------------------------------------------------- */
 
-%typemap(in, checkfn = "coord_lua_is_handle") SWIGTYPE *
-  %{ if (!SWIG_IsOK(SWIG_ConvertPtr(L, $input, (void **)&$1, $descriptor, $disown)))
-       SWIG_fail_ptr("$symname", $argnum, $descriptor); %}
+%typemap(in) SWIGTYPE * %{ $1 = ($1_ltype)coord_lua_to_handle(L, $input, $descriptor); %}
 
 %define COORD_LUA_OUT(name)
 %typemap(in, numinputs = 0) coord_##name **out (coord_##name *out = NULL) "$1 = &out;"
