@@ -124,6 +124,17 @@ static inline coord_bytes coord_lock_key_of(const coord_lock *lock, size_t i) {
   coord_lock_key(lock, i, &kv);
   return (coord_bytes){kv.key, kv.key_len};
 }
+/* The lease that its key hangs on; 0: it is not held. */
+static inline int64_t coord_lock_lease_of(const coord_lock *lock) {
+  coord_kv kv = {.key = NULL};
+  coord_lock_key(lock, 0, &kv);
+  return kv.lease_id;
+}
+static inline int64_t coord_election_lease_of(const coord_election *election) {
+  coord_kv kv = {.key = NULL};
+  coord_election_key(election, &kv);
+  return kv.lease_id;
+}
 static inline coord_bytes coord_election_key_of(const coord_election *election) {
   coord_kv kv = {.key = NULL};
   coord_election_key(election, &kv);

@@ -1,6 +1,7 @@
 -- The client: one for a program is enough.
 
 local core = require "coord.core"
+local call = require "coord.call"
 local caller = require "coord.caller"
 local config = require "coord.config"
 local errors = require "coord.errors"
@@ -114,6 +115,13 @@ function Client:run(op, timeout)
   local result, err = self.caller:run(op.handle, options.milliseconds(timeout, op.timeout_ms))
   if not result then return nil, err end
   return op.read(result)
+end
+
+-- Starts an op, and returns at once: call:wait(timeout), call:is_done(), call:cancel().
+---@return coord.Call?, coord.Error?
+function Client:start(op, timeout)
+  if op.err then return nil, op.err end
+  return call.start(self.caller, op, options.milliseconds(timeout, op.timeout_ms))
 end
 
 local function decoded(self, op, timeout)
@@ -246,6 +254,13 @@ function Client:close(timeout)
   local done, err = errors.checked(core.client_close(self.handle, options.milliseconds(timeout, async and 0 or 5000)))
   self.caller:close()
   return done, err
+end
+
+-- Lets go of it, without waiting: calls under way end with CLOSED.
+function Client:free()
+  self.closed = true
+  self.caller:close()
+  core.release(self.handle)
 end
 
 Client.__close = function(self) self:close() end

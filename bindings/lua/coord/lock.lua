@@ -17,7 +17,7 @@ lock.of_glue = {timeout = true, wait = true}
 
 ---@param names string|string[]
 function lock.open(client, names, given)
-  local settings, err = options.make(client.options, given, {"lock_", "lock."}, lock.of_glue)
+  local settings, err = options.make(client.options, given, {"lock_", "lock.", ""}, lock.of_glue)
   if err then return nil, err end
   local self = {name = type(names) == "table" and names[1] or names}
   return handle.open(Lock, self, client.caller, function(queue)
@@ -26,6 +26,9 @@ function lock.open(client, names, given)
     return core.lock_open(client.handle, names, settings, queue, 1)
   end)
 end
+
+-- Acquiring as an op, for client:start; of its result `revision` is the token. wait = false: only if it is free.
+function Lock:acquire_op(wait) return ops.of(core.op_acquire(self.handle, wait ~= false)) end
 
 -- Waits until it is held, for at most `timeout` seconds (nil: as long as it takes). The token.
 function Lock:acquire(timeout)
@@ -64,6 +67,9 @@ function Lock:remaining() return core.lock_remaining_ms(self.handle) / 1000 end
 -- The key by which it is held, of name number i.
 function Lock:key(i) return core.lock_key_of(self.handle, (i or 1) - 1) end
 
+-- The id of the lease that its key hangs on; 0: it is not held.
+function Lock:lease() return core.lock_lease_of(self.handle) end
+
 function Lock:add_guard(txn) return core.op_if_held(txn, self.handle) end
 
 -- Lets go of it and of the handle: in the end of a scope with `local held <close> = ...`.
@@ -84,13 +90,16 @@ Lock.__close = function(self) self:close() end
 local Election = handle.class("Election")
 
 function lock.election(client, name, given)
-  local settings, err = options.make(client.options, given, {"lock_", "lock."})
+  local settings, err = options.make(client.options, given, {"lock_", "lock.", ""})
   if err then return nil, err end
   if type(name) ~= "string" then return errors.invalid("the name of an election is a %s", type(name)) end
   return handle.open(Election, {name = name}, client.caller, function(queue)
     return core.election_open(client.handle, name, settings, queue, 1)
   end)
 end
+
+-- Campaigning as an op, for client:start.
+function Election:campaign_op(value) return ops.of(core.op_campaign(self.handle, value)) end
 
 -- Waits until this candidate leads, for at most `timeout` seconds (nil: as long as it takes). The token.
 function Election:campaign(value, timeout)
@@ -136,6 +145,7 @@ end
 function Election:is_leader() return core.election_is_leader(self.handle) == 1 end
 function Election:token() return core.election_token(self.handle) end
 function Election:remaining() return core.election_remaining_ms(self.handle) / 1000 end
+function Election:lease() return core.election_lease_of(self.handle) end
 function Election:key() return core.election_key_of(self.handle) end
 function Election:add_guard(txn) return core.op_if_leader(txn, self.handle) end
 
