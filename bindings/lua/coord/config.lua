@@ -5,6 +5,7 @@ local errors = require "coord.errors"
 local handle = require "coord.handle"
 local json = require "coord.json"
 local mirror = require "coord.mirror"
+local ops = require "coord.ops"
 local options = require "coord.options"
 
 local config = {}
@@ -81,6 +82,16 @@ function Config:all()
   return values, versions
 end
 
+-- Writing and deleting as ops, for transactions: many in one are a batch.
+function Config:set_op(key, value, version)
+  local text, err = encode(value)
+  local op = ops.of(core.op_config_set(self.handle, key, text or "null", version or -1))
+  op.err = err
+  return op
+end
+
+function Config:delete_op(key, version) return ops.of(core.op_config_delete(self.handle, key, version or -1)) end
+
 -- Writes a value. version: only if that is its version still (0: nothing is there), else CONFLICT. The revision.
 function Config:set(key, value, version, timeout)
   local text, err = encode(value)
@@ -134,7 +145,7 @@ end
 function Config:accept(event) return errors.checked(core.config_accept(self.handle, event.handle)) end
 
 -- for changes in config:changes() do: all of one revision together; ends when the client is closed.
-Config.changes = require("coord.mirror").changes
+Config.changes = mirror.changes
 
 function Config:close()
   if not self.freed then self:free() end

@@ -139,7 +139,11 @@ local function branch(run, list)
     if verb == "put" then made[i], reads[i] = ops.put(key, given(run, one, "value") or "", options(run, one)), read_put end
     if verb == "get" then made[i], reads[i] = ops.range(key, options(run, one)), read_range end
     if verb == "delete" then made[i], reads[i] = ops.delete(key, options(run, one)), read_delete end
-    if verb == "txn" then
+    if verb == "config_set" then
+      made[i], reads[i] = handle(run, one).it:set_op(one.key, one.json, given(run, one, "version")), read_put
+    elseif verb == "config_delete" then
+      made[i], reads[i] = handle(run, one).it:delete_op(one.key, given(run, one, "version")), read_put
+    elseif verb == "txn" then
       local txn, read = make_txn(run, client_of(run, {}), one)
       made[i], reads[i] = txn:op(), read
     end
