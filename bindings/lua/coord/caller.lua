@@ -7,6 +7,7 @@
 --                          box.done; drain calls waiter:finish(box); waiter:close()
 --   wait(state, fd, seconds)   suspends until fd is readable or the time is up; state is a table that is the same each time
 --   forget(state)          fd is closed after this
+--   now()                  seconds of a clock that only goes on
 
 local core = require "coord.core"
 local errors = require "coord.errors"
@@ -188,18 +189,20 @@ function Source:poll()
   return event
 end
 
-local clock = os.time
-
 -- The next event; nil: none came in this time (nil: any).
 function Source:next(seconds)
   local event = self:poll()
   if event or seconds == 0 then return event end
   if self.closed then return nil end
   if self.caller:is_async() then
-    self.caller.loop.wait(self.state, core.queue_fd(self.queue), seconds)
-    event = self:poll()
-    if event or seconds then return event end
-    return self:next(seconds)
+    local loop = self.caller.loop
+    local ends = seconds and loop.now() + seconds
+    while not event and not self.closed and (not seconds or seconds > 0) do
+      loop.wait(self.state, core.queue_fd(self.queue), seconds)
+      event = self:poll()
+      seconds = ends and ends - loop.now()
+    end
+    return event
   end
   local left = seconds and seconds * 1000 or math.huge
   while left > 0 and not self.closed do
@@ -218,5 +221,4 @@ function Source:close()
   core.release(self.queue)
 end
 
-caller.clock = clock
 return caller

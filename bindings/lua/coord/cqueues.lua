@@ -8,6 +8,8 @@ local loop = {}
 
 function loop.inside() return cqueues.running() ~= nil end
 
+loop.now = cqueues.monotime
+
 -- One of those who wait looks at the descriptor, for all of them: so no coroutine of ours keeps a controller from ending.
 ---@class coord.cqueues.Waiter
 local Waiter = {}

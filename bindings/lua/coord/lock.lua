@@ -34,18 +34,23 @@ function Lock:acquire_op(wait) return ops.of(core.op_acquire(self.handle, wait ~
 function Lock:acquire(timeout)
   local result, err = self.caller:run(core.op_acquire(self.handle, 1), options.milliseconds(timeout, -1), true)
   if not result then return nil, err end
+  self.acquired = true
   return result.revision
 end
 
 -- Only if it is free: the token, or false when somebody else holds it.
 function Lock:try_acquire(timeout)
   local result, err = self.caller:run(core.op_acquire(self.handle, 0), options.milliseconds(timeout, 0))
-  if result then return result.revision end
+  if result then
+    self.acquired = true
+    return result.revision
+  end
   if err.code == "CONFLICT" then return false, err end
   return nil, err
 end
 
 function Lock:release(timeout)
+  self.acquired = nil
   local result, err = self.caller:run(core.op_release(self.handle), options.milliseconds(timeout, 0))
   if not result then return nil, err end
   return true
@@ -76,12 +81,18 @@ function Lock:add_guard(txn) return core.op_if_held(txn, self.handle) end
 function Lock:close(timeout)
   if self.freed then return true end
   local done, err = true, nil
-  if core.lock_is_held(self.handle) == 1 then done, err = self:release(timeout) end
+  if self.acquired or core.lock_is_held(self.handle) == 1 then done, err = self:release(timeout) end
   self:free()
   return done, err
 end
 
-Lock.__close = function(self) self:close() end
+-- What was done in the scope was not done under the lock when it was lost meanwhile: that is an error, but hides no other.
+local function leave(self, failure)
+  local _, err = self:close()
+  if err and err.code == "LOST" and failure == nil then error(err, 0) end
+end
+
+Lock.__close = leave
 
 -- ---- elections -------------------------------------------------------------------------------
 
@@ -106,6 +117,7 @@ function Election:campaign(value, timeout)
   local op = core.op_campaign(self.handle, value)
   local result, err = self.caller:run(op, options.milliseconds(timeout, -1), true)
   if not result then return nil, err end
+  self.leads = true
   return result.revision
 end
 
@@ -117,6 +129,7 @@ function Election:proclaim(value, timeout)
 end
 
 function Election:resign(timeout)
+  self.leads = nil
   local result, err = self.caller:run(core.op_resign(self.handle), options.milliseconds(timeout, 0))
   if not result then return nil, err end
   return true
@@ -152,12 +165,11 @@ function Election:add_guard(txn) return core.op_if_leader(txn, self.handle) end
 function Election:close(timeout)
   if self.freed then return true end
   local done, err = true, nil
-  if core.election_is_leader(self.handle) == 1 then done, err = self:resign(timeout) end
+  if self.leads or core.election_is_leader(self.handle) == 1 then done, err = self:resign(timeout) end
   self:free()
   return done, err
 end
 
-Election.__close = function(self) self:close() end
+Election.__close = leave
 
-lock.read_leader = ops.read_get
 return lock

@@ -12,6 +12,8 @@ function luv.inside()
   return current ~= nil and not is_main
 end
 
+function luv.now() return uv.hrtime() / 1e9 end
+
 -- A coroutine with an error must not take others with it: it is reported once all were resumed, as luv reports any.
 local function resume_all(list, count)
   local failure
@@ -100,7 +102,7 @@ function luv.wait(state, fd, seconds)
   state.wake = wake
   if seconds then
     timer = uv.new_timer()
-    timer:start(math.ceil(seconds * 1000), 0, wake)
+    timer:start(math.min(math.ceil(seconds * 1000), 2147483647), 0, wake)
   end
   while not done do yield() end
   state.wake = nil

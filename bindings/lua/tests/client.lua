@@ -324,6 +324,16 @@ t.case("closes_with_its_scope", function()
     return held:token()]])(client)
   t.equal(token > 0, true)
   t.equal(#client:lock_queue("scope"), 0)
+  local lose = load([[
+    local client, why = ...
+    local held <close> = assert(client:lock("scope"))
+    assert(client:delete(held:key()))
+    repeat until not held:is_held()
+    if why then error(why, 0) end]])
+  local good, err = pcall(lose, client)
+  t.equal(good, false)
+  t.equal(err.code, "LOST")
+  t.equal(select(2, pcall(lose, client, "another")), "another")
 end)
 
 t.case("the_server_restarts", function()
