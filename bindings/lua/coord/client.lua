@@ -29,6 +29,7 @@ function Client:__tostring() return "coord.Client" end
 ---@return coord.Client?, coord.Error?
 function client.open(endpoints, given)
   if type(endpoints) == "table" and given == nil and #endpoints == 0 then endpoints, given = nil, endpoints end
+  if given ~= nil and type(given) ~= "table" then return errors.invalid("the options are a %s; a table is wanted", type(given)) end
   local all = {}
   for name, value in pairs(given or {}) do all[name] = value end
   all.endpoints = endpoints or all.endpoints

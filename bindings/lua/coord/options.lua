@@ -53,7 +53,9 @@ local none = {}
 
 -- A handle of options: those of the client, then those given. nil when none are given.
 function options.make(base, given, prefixes, skipped)
-  if not given or next(given) == nil then return nil end
+  if given == nil then return nil end
+  if type(given) ~= "table" then return errors.invalid("the options are a %s; a table is wanted", type(given)) end
+  if next(given) == nil then return nil end
   local handle = assert(core.options_new())
   local done, err = apply(handle, base or none, {""}, options.of_glue)
   if done then done, err = apply(handle, given, prefixes or {""}, skipped or none) end

@@ -23,6 +23,7 @@ end
 -- from, the first revision to tell; timeout, until it stands.
 function watch.open(client, key, given)
   given = given or {}
+  if type(given) ~= "table" then return errors.invalid("the options are a %s; a table is wanted", type(given)) end
   local op, message, number = core.kv(0, key, nil, without(given, watch.of_glue))
   if op == nil then return errors.fail(message, number) end
   local self, err = handle.open(Watch, {name = key}, client.caller, function(queue)
@@ -114,6 +115,7 @@ Scan.__name = "coord.Scan"
 -- given: prefix or range_end, limit, revision, serializable, keys_only; page, keys to each.
 function watch.scan(client, key, given)
   given = given or {prefix = true}
+  if type(given) ~= "table" then return errors.invalid("the options are a %s; a table is wanted", type(given)) end
   local op, timeout_ms, number = core.kv(0, key, nil, without(given, {page = true}))
   if op == nil then return errors.fail(timeout_ms, number) end
   local opened, err = errors.checked(core.scan_open(client.handle, op, given.page or 0))

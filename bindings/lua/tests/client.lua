@@ -46,6 +46,12 @@ t.case("errors_say_what", function()
   t.equal(good, false)
   -- The assert of plain Lua 5.1 takes no tables.
   t.equal(coord.is_error(thrown), _VERSION ~= "Lua 5.1" or jit ~= nil)
+  for _, call in ipairs {"watch", "scan", "locker", "election", "mirror", "config"} do
+    t.fails("INVALID", client[call](client, "x", "prefix"))
+    t.fails("INVALID", client[call](client, "x", {no_such_option = 1}))
+  end
+  t.fails("INVALID", client:registry {no_such_option = 1})
+  t.fails("INVALID", coord.open(endpoint, "x"))
   err = t.fails("UNAVAILABLE", coord.open("127.0.0.1:1", {log_level = "off", connect_timeout = 1}))
   t.equal(err.retriable, true)
 end)

@@ -58,4 +58,60 @@ flat("transactions", CALLS / 40, function()
   client:txn():when("leak/a", "version", ">", 0):and_then(coord.ops.get("leak/a")):commit()
 end)
 
+-- Handles have a queue each, with a descriptor.
+local function descriptors()
+  local pipe = io.popen("ls /proc/$PPID/fd | wc -l")
+  local count = pipe:read("*n")
+  pipe:close()
+  return count
+end
+
+local function open_and_close()
+  assert(client:watch("leak/w", {timeout = 0})):close()
+  assert(client:locker("leak")):free()
+  client:start(coord.ops.get("leak/a")):wait()
+end
+
+flat("handles", CALLS / 40, open_and_close)
+t.case("descriptors", function()
+  collectgarbage()
+  local before = descriptors()
+  for _ = 1, 200 do open_and_close() end
+  t.equal(descriptors() <= before, true)
+end)
+
+local runs = {
+  luv = function(bodies)
+    for _, body in ipairs(bodies) do assert(coroutine.resume(coroutine.create(body))) end
+    require("luv").run()
+  end,
+  cqueues = function(bodies)
+    local controller = require("cqueues").new()
+    for _, body in ipairs(bodies) do controller:wrap(body) end
+    assert(controller:loop())
+  end,
+}
+
+for _, name in ipairs {"luv", "cqueues"} do
+  if not pcall(require, name) then
+    t.case("calls_under_" .. name, function() return "there is no lua-" .. name end)
+  else
+    local suspending = assert(coord.open(endpoint, {log_level = "off", loop = require("coord." .. name)}))
+    local bodies = {}
+    for i = 1, 50 do
+      bodies[i] = function()
+        assert(suspending:get("leak/a"))
+        assert(suspending:watch("leak/w", {timeout = 0})):close()
+      end
+    end
+    flat("calls_under_" .. name, CALLS / 1000, function() runs[name](bodies) end)
+    t.case("descriptors_under_" .. name, function()
+      local before = descriptors()
+      for _ = 1, 10 do runs[name](bodies) end
+      collectgarbage()
+      t.equal(descriptors() <= before, true)
+    end)
+  end
+end
+
 t.run("")
