@@ -14,6 +14,7 @@ import cases  # noqa: E402
 import failover  # noqa: E402
 import lease  # noqa: E402
 import lock  # noqa: E402
+import lua  # noqa: E402
 import mirror  # noqa: E402
 import peers  # noqa: E402
 import python  # noqa: E402
@@ -42,6 +43,7 @@ examples:
   ./dev bench mirror                       another: mirrors
   ./dev bench config                       another: reading configuration over the wire
   ./dev bench python                       another: the Python package beside other clients for Python
+  ./dev bench lua                          another: the Lua package beside the C library
   ./dev bench registry                     another: picking, discovering, and registrations whose server dies
 
 A case of mode async has that many operations in flight on one connection, sync that many threads that wait, many is
@@ -173,6 +175,8 @@ def main(words):
         return registry.main(words[1:], Progress())
     if words[:1] == ["python"]:
         return python.main(words[1:], Progress())
+    if words[:1] == ["lua"]:
+        return lua.main(words[1:], Progress())
     args = arguments(words)
     if args.list:
         for name in cases.CASES:
