@@ -148,8 +148,18 @@ COORD_HANDLES(COORD_HANDLE)
  */
 #if defined(SWIGLUA)
 %include "lang_lua.i"
-#else
-%include "lang.i"
+#elif defined(SWIGRUBY)
+%include "lang_ruby.i"
+#elif defined(SWIGPERL)
+%include "lang_perl.i"
+#elif defined(SWIGPHP)
+%include "lang_php.i"
+#elif defined(SWIGTCL)
+%include "lang_tcl.i"
+#elif defined(SWIGJAVA)
+%include "lang_java.i"
+#elif defined(SWIGPYTHON)
+%include "lang_python.i"
 #endif
 
 %define COORD_BYTES(name)

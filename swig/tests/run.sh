@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# run.sh NAME BUILD COMMAND...: one ctest entry of a language. Runs the command beside an empty, real etcd (conformance_etcd),
+# whose address is in COORD_ENDPOINT; skips all as NAME where there is no such interpreter.
+set -euo pipefail
+name=$1 build=$2
+shift 2
+
+skip() { echo "skip $name: $*"; exit 0; }
+
+command -v "$1" >/dev/null || skip "there is no $1; ./dev setup swig installs it"
+work=$(mktemp -d)
+mkfifo "$work/to" "$work/from"
+"$build/tests/conformance/conformance_etcd" <"$work/to" >"$work/from" &
+server=$!
+exec 3>"$work/to" 4<"$work/from"
+rm -rf "$work"
+end() {
+  exec 3>&- 4<&-
+  wait "$server" || true
+}
+trap end EXIT
+read -r line <&4
+case $line in
+  skip*) skip "${line#skip serve: }" ;;
+  "ok "*) ;;
+  *) echo "not ok $name: conformance_etcd says: $line"; exit 1 ;;
+esac
+echo begin >&3
+read -r _ endpoint _ <&4
+status=0
+COORD_ENDPOINT=$endpoint "$@" 3>&- 4<&- || status=$?
+exit "$status"
