@@ -141,15 +141,25 @@ static int coord_lua_local(lua_State *L, coord_result **result, coord_kv *kv) {
   return coord_result_count(*result) > 0 && coord_result_kv(*result, 0, kv) == COORD_OK;
 }
 
-/* read_kv(mirror, key): a key-value, nil when there is none, or the failure */
+/*
+ * read_kv(mirror, key): key, value, mod revision, create revision, version, lease; nothing when there is none; or the
+ * failure. Lua makes a table of these sooner than C does.
+ */
 static int coord_lua_read_kv(lua_State *L) {
   coord_result *result = NULL;
   coord_kv kv;
   int there = coord_lua_local(L, &result, &kv);
   if (there < 0) return 7;
-  if (there) coord_lua_push_kv(L, &kv, 0);
+  if (there) {
+    lua_pushvalue(L, 2);
+    lua_pushlstring(L, kv.value, kv.value_len);
+    coord_lua_push_integer(L, kv.mod_revision);
+    coord_lua_push_integer(L, kv.create_revision);
+    coord_lua_push_integer(L, kv.version);
+    coord_lua_push_integer(L, kv.lease_id);
+  }
   coord_result_free(result);
-  return there;
+  return there ? 6 : 0;
 }
 
 /* read_value(mirror, key): the value alone */

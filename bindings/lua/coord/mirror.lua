@@ -55,9 +55,12 @@ end
 
 -- A key-value; nil when there is none. Without asking anybody.
 function Mirror:get(key)
-  local kv, message, number = read_kv(self.handle, key)
-  if kv or message == nil then return kv end
-  return errors.fail(message, number)
+  local found, value, mod_revision, create_revision, version, lease = read_kv(self.handle, key)
+  if found then
+    return {key = found, value = value, mod_revision = mod_revision, create_revision = create_revision, version = version,
+      lease = lease}
+  end
+  if value then return errors.fail(value, mod_revision) end
 end
 
 -- Its value alone.
