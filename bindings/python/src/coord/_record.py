@@ -9,7 +9,7 @@ from . import errors
 from ._native import ffi, lib
 from .kv import Change, KeyValue
 
-HEAD = struct.Struct("=20q")
+HEAD = struct.Struct("=17q")
 ITEM = struct.Struct("=7q")
 HEAD_SIZE: Final = HEAD.size
 ITEM_SIZE: Final = ITEM.size
