@@ -7,16 +7,12 @@ from typing import Any, Iterable, Mapping, Optional
 from . import errors
 from ._convert import Seconds, deadline, to_text
 from ._native import lib
-from ._op import Op
+from ._op import Op, read_revision
 from ._record import Record
 from .setting import History, Setting, encoded, setting_of
 from .txn import TxnBuilder, key as the_key
 
 ANY_VERSION = -1
-
-
-def _revision(record: Record) -> int:
-    return int(record.revision)
 
 
 class ConfigOps:
@@ -88,7 +84,7 @@ class ConfigOps:
         name, text = to_text(key, "key"), encoded(value)
         expected = ANY_VERSION if expected_version is None else expected_version
         return Op(
-            lambda: self._op(lib.coord_op_config_set, name, text, expected), _revision, deadline(timeout),
+            lambda: self._op(lib.coord_op_config_set, name, text, expected), read_revision, deadline(timeout),
             text=f"config set {key}",
         )  # fmt: skip
 
@@ -130,7 +126,7 @@ class ConfigOps:
             if not record.succeeded:
                 found = [self._setting(part) for part in record.parts]
                 raise errors.Conflict(_conflict(versions, found))
-            return int(record.revision)
+            return read_revision(record)
 
         return Op(whole.make, read, whole.timeout_ms, text="config batch")
 

@@ -84,6 +84,15 @@ def attributes(*pairs: tuple[int, int]) -> list[int]:
     return [number for pair in pairs if pair[1] for number in pair]
 
 
+def read_nothing(record: Record) -> None:
+    """The answer of those that answer nothing."""
+
+
+def read_revision(record: Record) -> int:
+    """The answer of those that a revision tells all of: also fencing tokens and versions are revisions."""
+    return int(record.revision)
+
+
 def read_json(record: Record) -> dict[str, Any]:
     """The answer of those that speak JSON."""
     import json  # here, for the sake of a quick import

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 from . import errors
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes
 from ._native import ffi, lib
-from ._record import Record, opened
+from ._op import Op, read_nothing, read_revision
+from ._record import opened
 from ._verb import method_of
 from .lease import Event, event_of, patience_or_zero
-from .ops import Op
 
 if TYPE_CHECKING:
     from ._base import ClientBase
@@ -23,11 +23,6 @@ def lock_keywords(**given: Any) -> dict[str, Any]:
         shared = given.pop("shared_lease")
         given["lease"] = None if shared is None else "shared" if shared else "own"
     return {f"lock_{word}": value for word, value in given.items() if value is not None}
-
-
-def read_token(record: Record) -> int:
-    """The fencing token of what was acquired."""
-    return int(record.revision)
 
 
 def held_key(ask: Callable[[Any], int], otherwise: str) -> tuple[bytes, int]:
@@ -98,12 +93,12 @@ class LockBase:
         """
         ms = patience(timeout) if wait else deadline(timeout)
         return Op(
-            lambda: lib.coord_op_acquire(self._ptr, wait), read_token, ms, undo=lambda _: self._release(), text="acquire"
+            lambda: lib.coord_op_acquire(self._ptr, wait), read_revision, ms, undo=lambda _: self._release(), text="acquire"
         )
 
     def _release(self, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """Release it. Raises NotHeld; Lost: it was lost before. Without an answer it goes on in the background."""
-        return Op(lambda: lib.coord_op_release(self._ptr), lambda _: None, deadline(timeout), text="release")
+        return Op(lambda: lib.coord_op_release(self._ptr), read_nothing, deadline(timeout), text="release")
 
     def _renew(self, *, timeout: Optional[Seconds] = None) -> Op[int]:
         """Give its lease the whole time again at once; the seconds that it has. Raises NotHeld, Lost."""

@@ -10,7 +10,7 @@ from . import errors
 from ._convert import Seconds, deadline, seconds, whole_seconds
 from ._follow import Follower
 from ._native import ffi, lib
-from ._op import Op
+from ._op import Op, read_nothing, read_revision
 from ._record import ACQUIRED, AT_RISK, CLOSED, LOST, RESTORED, Record, opened
 from ._verb import method_of
 from .instance import Instance, description
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 STATES = {ACQUIRED: "registered", AT_RISK: "at_risk", LOST: "lost", RESTORED: "registered", CLOSED: "closed"}
 MOST_EVENTS = 1000
 """Of those that nobody takes, the oldest are dropped."""
-
-
-def _revision(record: Record) -> int:
-    return int(record.revision)
-
-
-def _nothing(record: Record) -> None:
-    return None
 
 
 class RegistrationBase:
@@ -84,7 +76,7 @@ class RegistrationBase:
         Raises Timeout: it goes on in the background; Conflict: another has registered this id; Auth: the server refuses
         it; Closed: it was deregistered.
         """
-        return Op(lambda: self._op(lib.coord_op_registered), _revision, deadline(timeout), text="registered")
+        return Op(lambda: self._op(lib.coord_op_registered), read_revision, deadline(timeout), text="registered")
 
     def _update(
         self,
@@ -108,11 +100,11 @@ class RegistrationBase:
             "version": version, "extra": extra,
         }  # fmt: skip
         patch = description(given).encode()
-        return Op(lambda: self._op(lib.coord_op_update_instance, patch), _nothing, deadline(timeout), text="update")
+        return Op(lambda: self._op(lib.coord_op_update_instance, patch), read_nothing, deadline(timeout), text="update")
 
     def _deregister(self, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """Take it out of the registry, and wait until it is gone. Raises Timeout: it goes on in the background."""
-        return Op(lambda: self._op(lib.coord_op_deregister), _nothing, deadline(timeout), text="deregister")
+        return Op(lambda: self._op(lib.coord_op_deregister), read_nothing, deadline(timeout), text="deregister")
 
     def _left(self, failure: errors.Error) -> None:
         """What a farewell at the end of ``with`` says is only logged: the instance ends with its lease anyway."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Optional
 from . import errors
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes
 from ._native import ffi, lib
-from ._op import Op
+from ._op import Op, read_nothing
 from ._record import Record, opened
 from ._verb import method_of
 from .kv import Put
@@ -88,14 +88,14 @@ class WorkQueueBase:
     def _done(self, item: WorkItem, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """A taken item is done, and gone. Raises Lost: it is not taken by this token any more; another may do it."""
         return Op(
-            lambda: self._op(lib.coord_op_work_done, item.key, len(item.key), item.token), lambda _: None,
+            lambda: self._op(lib.coord_op_work_done, item.key, len(item.key), item.token), read_nothing,
             deadline(timeout), text="work done",
         )  # fmt: skip
 
     def _give_back(self, item: WorkItem, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """Return a taken item, undone, to its place. Raises Lost."""
         return Op(
-            lambda: self._op(lib.coord_op_work_return, item.key, len(item.key), item.token), lambda _: None,
+            lambda: self._op(lib.coord_op_work_return, item.key, len(item.key), item.token), read_nothing,
             deadline(timeout), text="work return",
         )  # fmt: skip
 
