@@ -223,7 +223,7 @@ class ConfigBase(ConfigOps):
         return callback
 
     def _close(self) -> None:
-        self._ended = self._ended or errors.Closed("this configuration is closed")
+        self._ended = self._ended or errors.Closed(self._closed_says)
         self._ptr = ffi.NULL
 
     def __repr__(self) -> str:

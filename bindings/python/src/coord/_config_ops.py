@@ -7,7 +7,7 @@ from typing import Any, Iterable, Mapping, Optional
 from . import errors
 from ._convert import Seconds, deadline, to_text
 from ._native import lib
-from ._op import Op, read_revision
+from ._op import OfHandle, Op, read_revision
 from ._record import Record
 from .setting import History, Setting, encoded, setting_of
 from .txn import TxnBuilder, key as the_key
@@ -15,17 +15,12 @@ from .txn import TxnBuilder, key as the_key
 ANY_VERSION = -1
 
 
-class ConfigOps:
+class ConfigOps(OfHandle):
     """Builds ops for a configuration."""
 
-    _ptr: Any
+    _closed_says = "this configuration is closed"
     _begin: str
     """What comes before the name of a key."""
-
-    def _op(self, function: Any, *arguments: Any) -> Any:
-        if not self._ptr:
-            raise errors.Closed("this configuration is closed")
-        return function(self._ptr, *arguments)
 
     def _setting(self, record: Record) -> Optional[Setting]:
         return setting_of(record.kvs[0], len(self._begin.encode())) if record.items else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, cast
 
+from . import errors
 from ._convert import Bytes, Seconds, deadline, to_bytes
 from ._native import ffi, lib
 
@@ -45,6 +46,18 @@ class Op(Generic[T_co]):
     def __repr__(self) -> str:
         text = self.text if isinstance(self.text, str) else f"{self.text[0]} {self.text[1]!r}"
         return f"<coord op {text}>"
+
+
+class OfHandle:
+    """A handle whose ops need it open."""
+
+    _ptr: Any
+    _closed_says: str
+
+    def _op(self, function: Any, *arguments: Any) -> Any:
+        if not self._ptr:
+            raise errors.Closed(self._closed_says)
+        return function(self._ptr, *arguments)
 
 
 Lease = Union[int, "LeaseBase"]

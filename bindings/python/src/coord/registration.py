@@ -10,7 +10,7 @@ from . import errors
 from ._convert import Seconds, deadline, seconds, whole_seconds
 from ._follow import Follower
 from ._native import ffi, lib
-from ._op import Op, read_nothing, read_revision
+from ._op import OfHandle, Op, read_nothing, read_revision
 from ._record import ACQUIRED, AT_RISK, CLOSED, LOST, RESTORED, Record, opened
 from ._verb import method_of
 from .instance import Instance, description
@@ -24,8 +24,10 @@ MOST_EVENTS = 1000
 """Of those that nobody takes, the oldest are dropped."""
 
 
-class RegistrationBase:
+class RegistrationBase(OfHandle):
     """The library's registration, and what has become of it."""
+
+    _closed_says = "this registration has ended"
 
     def __init__(self, registry: RegistryBase, name: str, queue: Any, given: Mapping[str, Any]) -> None:
         self._registry = registry
@@ -57,18 +59,13 @@ class RegistrationBase:
         """As it was described last. Raises Closed after the end of ``with``."""
         ptr = lib.coord_registration_instance(self._ptr)
         if not ptr:
-            raise errors.Closed("this registration has ended")
+            raise errors.Closed(self._closed_says)
         return Instance(ffi.string(lib.coord_instance_json(ptr)).decode(), ffi.gc(ptr, lib.coord_instance_free))
 
     @property
     def remaining(self) -> float:
         """Seconds that it is registered at least, if nobody is heard of any more. 0: it may not be, or not any more."""
         return float(lib.coord_registration_remaining_ms(self._ptr)) / 1000
-
-    def _op(self, function: Any, *arguments: Any) -> Any:
-        if not self._ptr:
-            raise errors.Closed("this registration has ended")
-        return function(self._ptr, *arguments)
 
     def _registered(self, *, timeout: Optional[Seconds] = None) -> Op[int]:
         """Wait until it is registered as it was described last: the revision of its key.

@@ -12,7 +12,7 @@ from ._caller import Source
 from ._clock import now_ms
 from ._convert import Seconds, deadline, patience, to_text
 from ._native import ffi, lib
-from ._op import Op
+from ._op import OfHandle, Op
 from ._record import Record, opened, records
 from ._verb import method_of
 from .discovery import TOLD_AT_ONCE, ServiceWatch, ServiceWatchBase
@@ -73,8 +73,10 @@ class Seen:
         self.until = 0.0
 
 
-class RegistryBase:
+class RegistryBase(OfHandle):
     """The library's registry, and reading of its local copy."""
+
+    _closed_says = "this registry is closed"
 
     def __init__(self, client: ClientBase, caller: Any, keywords: Mapping[str, Any]) -> None:
         self._client = client
@@ -138,13 +140,10 @@ class RegistryBase:
 
     def _fetch(self, service: str, *, timeout: Optional[Seconds] = None) -> Op[tuple[Instance, ...]]:
         """Ask the server for the instances of a service, whatever their status, in the order of their ids."""
-
-        def make() -> Any:
-            if not self._ptr:
-                raise errors.Closed("this registry is closed")
-            return lib.coord_op_discover(self._ptr, to_text(service, "service"))
-
-        return Op(make, _read_instances, deadline(timeout), text=f"discover {service}")
+        return Op(
+            lambda: self._op(lib.coord_op_discover, to_text(service, "service")), _read_instances, deadline(timeout),
+            text=f"discover {service}",
+        )  # fmt: skip
 
     def close(self) -> None:
         """Drop it; registrations stay."""
