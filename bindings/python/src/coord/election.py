@@ -10,7 +10,7 @@ from ._native import ffi, lib
 from ._op import Op, read_nothing, read_revision
 from ._record import CHANGES, CLOSED, Record, checked, opened
 from ._verb import method_of
-from .lease import Event, event_of, patience_or_zero
+from .lease import Told, patience_or_zero
 from .lock import held_key, swallow_at_exit
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class ElectionBase:
         return f"<election {self._name!r}{f', leads with token {self.token}' if self.is_leader else ''}>"
 
 
-class Election(ElectionBase):
+class Election(Told, ElectionBase):
     """A candidate. ``with`` campaigns, as long as that takes, and resigns; leaving raises Lost if it was replaced.
 
     ::
@@ -113,11 +113,6 @@ class Election(ElectionBase):
     campaign = method_of(ElectionBase._campaign)
     proclaim = method_of(ElectionBase._proclaim)
     resign = method_of(ElectionBase._resign)
-
-    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of the leadership; None: the time has passed."""
-        record = self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     def __enter__(self) -> Election:
         self.campaign()

@@ -10,7 +10,7 @@ from ._native import ffi, lib
 from ._op import Op, read_nothing, read_revision
 from ._record import opened
 from ._verb import method_of
-from .lease import Event, event_of, patience_or_zero
+from .lease import Told
 
 if TYPE_CHECKING:
     from ._base import ClientBase
@@ -116,7 +116,7 @@ def swallow_at_exit(failure: errors.Error, others: bool) -> bool:
     return others or isinstance(failure, (errors.NotHeld, errors.Forked))
 
 
-class Lock(LockBase):
+class Lock(Told, LockBase):
     """A lock. ``with`` acquires it, as long as that takes, and releases it; leaving raises Lost if it was lost meanwhile.
 
     ::
@@ -143,11 +143,6 @@ class Lock(LockBase):
         except errors.Conflict:
             return False
         return True
-
-    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed."""
-        record = self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     def __enter__(self) -> Lock:
         self.acquire()

@@ -10,7 +10,7 @@ from ._op import OfHandle, Op, read_nothing
 from ._record import Record, opened
 from ._verb import method_of
 from .kv import Put
-from .lease import Event, event_of, patience_or_zero
+from .lease import Told
 
 if TYPE_CHECKING:
     from ._base import ClientBase
@@ -100,8 +100,9 @@ class WorkQueueBase(OfHandle):
         return f"<work queue {self._name!r}>"
 
 
-class WorkQueue(WorkQueueBase):
-    """A queue of work. ``with`` returns in the end what was taken and not done.
+class WorkQueue(Told, WorkQueueBase):
+    """A queue of work. ``with`` returns in the end what was taken and not done. Events tell what becomes of the lease under all
+    that was taken; "lost": others may take it.
 
     ::
 
@@ -122,11 +123,6 @@ class WorkQueue(WorkQueueBase):
     take = method_of(WorkQueueBase._take)
     done = method_of(WorkQueueBase._done)
     give_back = method_of(WorkQueueBase._give_back)
-
-    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """What becomes of the lease under all that was taken; None: the time has passed. "lost": others may take it."""
-        record = self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     def __enter__(self) -> WorkQueue:
         return self

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Mapping
 
 from .. import errors
-from ..lease import Event, event_of, patience_or_zero
 from ..lock import LockBase, swallow_at_exit
 from ._caller import Source
 from ._verb import method_of
+from .lease import Told
 
 if TYPE_CHECKING:
     from .._base import ClientBase
-    from .._convert import Bytes, Seconds
+    from .._convert import Bytes
     from ._caller import Caller
 
 
-class Lock(LockBase):
+class Lock(Told, LockBase):
     """As ``coord.lock.Lock``: ``async with client.lock("reports", ttl=30) as held``."""
 
     def __init__(
@@ -37,11 +37,6 @@ class Lock(LockBase):
         except errors.Conflict:
             return False
         return True
-
-    async def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed."""
-        record = await self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     async def __aenter__(self) -> Lock:
         await self.acquire()
