@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Generic, Mapping, Optional, TypeVar
 
 from . import errors
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes
@@ -15,6 +15,8 @@ from .lease import Told
 if TYPE_CHECKING:
     from ._base import ClientBase
     from ._caller import Caller, Source
+
+L = TypeVar("L", bound="LockBase")
 
 
 def lock_keywords(**given: Any) -> dict[str, Any]:
@@ -156,24 +158,16 @@ class Lock(Told, LockBase):
                 raise
 
 
-class RWLock:
-    """A lock that readers share and a writer has alone: ``with client.rwlock("x").read() as held``."""
+class RWLock(Generic[L]):
+    """A lock that readers share and a writer has alone: ``with client.rwlock("x").read() as held`` (``async with``)."""
 
-    def __init__(self, client: ClientBase, caller: Caller, name: Bytes, keywords: Mapping[str, Any]) -> None:
-        self._client = client
-        self._caller = caller
-        self._name = name
-        self._keywords = keywords
+    def __init__(self, side: Callable[[str], L]) -> None:
+        self._side = side
 
-    def _side(self, kind: str) -> Lock:
-        from ._caller import Source
-
-        return Lock(self._client, self._caller, Source(self._caller), (self._name,), {**self._keywords, "lock_kind": kind})
-
-    def read(self) -> Lock:
+    def read(self) -> L:
         """The side of a reader, a lock of its own."""
         return self._side("read")
 
-    def write(self) -> Lock:
+    def write(self) -> L:
         """The side of a writer."""
         return self._side("write")

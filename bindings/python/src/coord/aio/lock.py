@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from .. import errors
 from ..lock import LockBase, swallow_at_exit
-from ._caller import Source
 from ._verb import method_of
 from .lease import Told
 
 if TYPE_CHECKING:
     from .._base import ClientBase
     from .._convert import Bytes
-    from ._caller import Caller
+    from ._caller import Caller, Source
 
 
 class Lock(Told, LockBase):
@@ -49,24 +48,3 @@ class Lock(Told, LockBase):
         except errors.Error as failure:
             if not swallow_at_exit(failure, kind is not None):
                 raise
-
-
-class RWLock:
-    """A lock that readers share and a writer has alone: ``async with client.rwlock("x").read() as held``."""
-
-    def __init__(self, client: ClientBase, caller: Caller, name: Bytes, keywords: Mapping[str, Any]) -> None:
-        self._client = client
-        self._caller = caller
-        self._name = name
-        self._keywords = keywords
-
-    def _side(self, kind: str) -> Lock:
-        return Lock(self._client, self._caller, Source(self._caller), (self._name,), {**self._keywords, "lock_kind": kind})
-
-    def read(self) -> Lock:
-        """The side of a reader, a lock of its own."""
-        return self._side("read")
-
-    def write(self) -> Lock:
-        """The side of a writer."""
-        return self._side("write")
