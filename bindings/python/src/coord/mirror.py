@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 from . import errors
-from ._clock import now_ms
 from ._convert import Bytes, Seconds, patience, to_bytes
 from ._native import ffi, lib
 from ._record import CHANGES, CLOSED, RESYNC, Record, opened, records
@@ -134,9 +133,7 @@ class Mirror(MirrorBase):
         super().__init__(client, source.queue, prefix, file, interval)
         self._source = source
         if wait_ms is not None:
-            end = now_ms() + wait_ms
-            while not self._settled(source.next(-1 if wait_ms < 0 else max(0, end - now_ms()))):
-                pass
+            source.settle(self._settled, wait_ms)
 
     def next_changes(self, timeout: Optional[Seconds] = None) -> Optional[list[Change]]:
         """The next changes, which can be read already. None: the time has passed.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import wraps
+from functools import partial, wraps
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Final, Mapping, Optional, TypeVar, Union, cast
 
 from . import errors
 from ._caller import Source
-from ._clock import now_ms
 from ._convert import Seconds, deadline, patience, to_text
 from ._native import ffi, lib
 from ._op import OfHandle, Op
@@ -202,12 +201,8 @@ class Registry(RegistryBase):
         return decorate
 
     def _ready(self, service: str, timeout: Optional[Seconds]) -> None:
-        wait_ms = self._patience(timeout)
-        end = now_ms() + wait_ms
-        with ServiceWatch(self, service, Source(self._caller, TOLD_AT_ONCE)) as watch:
-            left = -1 if wait_ms < 0 else wait_ms
-            while not self._settled(watch, watch._source.next(left)):
-                left = -1 if wait_ms < 0 else max(0, end - now_ms())
+        with self.watch(service) as watch:
+            watch._source.settle(partial(self._settled, watch), self._patience(timeout))
 
     def discover(self, service: str, *, timeout: Optional[Seconds] = None) -> tuple[Instance, ...]:
         """The instances of a service, whatever their status, in the order of their ids; perhaps none."""
