@@ -74,6 +74,11 @@ class ServiceWatchBase:
                 changes.append(InstanceChange(TYPES[kind], instance))
         return ServiceChange(tuple(changes), tuple(instances), record.revision, bool(record.flags))
 
+    def close(self) -> None:
+        """End it."""
+        self._is_closed = True
+        self._ptr = ffi.NULL
+
     def __repr__(self) -> str:
         return f"<watch of service {self._service!r}{', closed' if self._is_closed else ''}>"
 
@@ -108,11 +113,6 @@ class ServiceWatch(ServiceWatchBase):
         if change is None:
             raise StopIteration
         return change
-
-    def close(self) -> None:
-        """End it."""
-        self._is_closed = True
-        self._ptr = ffi.NULL
 
     def __enter__(self) -> ServiceWatch:
         return self
