@@ -52,7 +52,11 @@ class RegistrationBase(OfHandle):
         return self._events.popleft() if self._events else None
 
     def _event_or_end(self) -> Optional[Event]:
-        return self._event() or (Event("closed") if self._state == "closed" or not self._ptr else None)
+        return self._event() or (Event("closed") if self._what() == "closed" else None)
+
+    def _what(self) -> str:
+        """The state. One that was left is closed, whether or not the event has come yet."""
+        return self._state if self._ptr else "closed"
 
     @property
     def instance(self) -> Instance:
@@ -109,7 +113,7 @@ class RegistrationBase(OfHandle):
             self._registry._client.logger.warning("coord: %r leaves the registry: %s", self.id, failure)
 
     def __repr__(self) -> str:
-        return f"<registration {self.id}, {self._state}>"
+        return f"<registration {self.id}, {self._what()}>"
 
 
 class Registration(RegistrationBase):
@@ -132,7 +136,7 @@ class Registration(RegistrationBase):
     def state(self) -> str:
         """"registering", "registered", "at_risk", "lost" (until it is registered again), or "closed" (for good)."""
         self._follower.look()
-        return self._state
+        return self._what()
 
     def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
         """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed.
@@ -163,7 +167,7 @@ class Registration(RegistrationBase):
 
     def run(self) -> None:
         """Give events to `on_event` until the registration has ended: for a thread of its own."""
-        while self.poll(1) or (self._state != "closed" and self._ptr):
+        while self.poll(1) or self._what() != "closed":
             pass
 
     def drain(self, seconds: Seconds = 0, *, timeout: Optional[Seconds] = None) -> None:
@@ -189,7 +193,6 @@ class Registration(RegistrationBase):
         finally:
             self._follower.look()
             self._ptr = ffi.NULL
-            self._state = "closed"  # whether or not the event has come yet
 
 
 def _pause(given: Seconds) -> float:
