@@ -81,6 +81,10 @@ class Record:
             found.append(Change("delete" if kind & 1 else "put", kv, previous))
         return found
 
+    def end(self) -> errors.Error:
+        """What CLOSED says of why it has ended."""
+        return self.error() if self.code else errors.Closed()
+
     def error(self) -> errors.Error:
         """The exception that a record with a code is."""
         head = self.head

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Optional
 
-from . import errors
 from ._convert import to_text
 from ._native import ffi, lib
 from ._record import CHANGES, CLOSED, Record, opened
@@ -59,7 +58,7 @@ class ServiceWatchBase:
         """What a record tells. Raises what has ended the discovery."""
         if record.type == CLOSED:
             self._is_closed = True
-            raise record.error() if record.code else errors.Closed()
+            raise record.end()
         if record.type != CHANGES:
             return None
         self._registry._changed(self._service)

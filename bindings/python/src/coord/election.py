@@ -140,7 +140,7 @@ class ObserverBase(ElectionBase):
     def _leader(record: Record) -> tuple[bool, Optional[KeyValue]]:
         """Whether the record tells a leader, and it."""
         if record.type == CLOSED:
-            raise record.error() if record.code else errors.Closed()
+            raise record.end()
         if record.type != CHANGES:
             return False, None
         change = record.changes()[0]

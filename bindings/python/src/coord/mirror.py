@@ -50,7 +50,7 @@ class MirrorBase:
     def _told(self, record: Record) -> Optional[list[Change]]:
         """The changes that a record tells. Raises what has ended the mirror."""
         if record.type == CLOSED:
-            raise record.error() if record.code else errors.Closed()
+            raise record.end()
         return record.changes() if record.type == CHANGES and record.items else None
 
     def _read(self, function: Any, *arguments: Any) -> Record:
