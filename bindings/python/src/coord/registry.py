@@ -64,9 +64,11 @@ def _read_instances(record: Record) -> tuple[Instance, ...]:
 class Seen:
     """The instances of a service as they were read last."""
 
-    __slots__ = ("listed", "instances", "until")
+    __slots__ = ("name", "listed", "instances", "until")
 
-    def __init__(self, listed: Any = ffi.NULL, instances: tuple[Instance, ...] = ()) -> None:
+    def __init__(self, name: bytes, listed: Any = ffi.NULL, instances: tuple[Instance, ...] = ()) -> None:
+        self.name = name
+        """Of the service, as the library takes it."""
         self.listed = listed
         self.instances = instances
         self.until = 0.0
@@ -109,16 +111,16 @@ class RegistryBase(OfHandle):
         """The instances of a service. While nothing has changed nothing is decoded."""
         seen = self._seen.get(service)
         if seen is None:
-            seen = Seen()
+            seen = Seen(to_text(service, "service"))
         elif monotonic() < seen.until:
             return seen.instances
         known = seen.listed
-        found = lib.py_discover(self._ptr, to_text(service, "service"), AT_ONCE_MS, known)
+        found = lib.py_discover(self._ptr, seen.name, AT_ONCE_MS, known)
         if not found:
             raise records(lib.py_failure())[0].error()
         if found != known:
             listed = ffi.gc(found, lib.coord_instances_free)
-            seen = Seen(listed, self._instances.all_of(listed))
+            seen = Seen(seen.name, listed, self._instances.all_of(listed))
             if seen.instances or service in self._seen:  # names that nobody has registered are not collected
                 self._seen[service] = seen
         seen.until = monotonic() + AT_MOST_OLD
