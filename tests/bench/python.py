@@ -1,18 +1,16 @@
 """The Python package beside other clients for Python. README.md says more."""
-import argparse
-import datetime
 import json
 import os
+import platform
 import shutil
 import statistics
-import subprocess
 import sys
 
 import cases
 import peers
-import report
 import rounds
 import server
+import suite
 
 CASES = {
     "python.put.sync.1": "puts by one thread that waits for each",
@@ -33,7 +31,7 @@ cannot be had is named and left out.
 
 examples:
   ./dev bench python                           all cases, 5 rounds, about 3 minutes
-  ./dev bench python --quick                   2 short rounds
+  ./dev bench python --quick                   2 short rounds, about 1 minute
   ./dev bench python --only python.put.async.64 --rounds 9 --json python.json
 
 exit status: 0 measured; 1 a target was missed and --check was given; 2 a bad argument; 3 something needed is missing
@@ -130,40 +128,18 @@ def others():
 
 # ---- arguments -----------------------------------------------------------------------------------
 
+SUITE = suite.Suite("python", "The Python package beside other clients for Python.", HELP, CASES,
+                    "2 short rounds: a first look, too noisy to judge by", 5, 2, [one.name for one in others()])
+
+
 def arguments(words):
-    parser = argparse.ArgumentParser(prog="./dev bench python", usage="./dev bench python [options]", epilog=HELP,
-                                     description="The Python package beside other clients for Python.",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [one.name for one in others()]
-    parser.add_argument("--json", metavar="FILE", help="write all figures here (default .cache/bench/python.json)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each case, 1 to 99 (default 5, quick 2)")
+    parser = SUITE.parser()
     parser.add_argument("--seconds", type=float, metavar="S",
                         help="length of one run of one peer, 0.05 to 60 (default 0.9, quick 0.25)")
-    parser.add_argument("--quick", action="store_true", help="2 short rounds: a first look, too noisy to judge by")
-    parser.add_argument("--only", action="append", metavar="CASE-GLOB", help="only these cases; may be repeated")
-    parser.add_argument("--peers", metavar="A,B", help="only these of %s; none: ours alone" % ", ".join(names))
-    parser.add_argument("--etcd", metavar="PATH", help="the etcd to run (default: $COORD_TEST_ETCD, or etcd on PATH)")
-    parser.add_argument("--list", action="store_true", help="list the cases and end")
-    parser.add_argument("--refresh", action="store_true", help="build the peers again, with their newest releases")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    args = parser.parse_args(words)
-    args.rounds = args.rounds if args.rounds is not None else 2 if args.quick else 5
+    args = SUITE.parse(words, parser)
     args.seconds = args.seconds if args.seconds is not None else 0.25 if args.quick else 0.9
-    if not 1 <= args.rounds <= 99:
-        parser.error("--rounds is %d; it must be 1 to 99" % args.rounds)
     if not 0.05 <= args.seconds <= 60:
         parser.error("--seconds is %g; it must be 0.05 to 60" % args.seconds)
-    wanted = names if args.peers is None else [name.strip() for name in args.peers.split(",")]
-    for name in wanted:
-        if name not in names and wanted != ["none"]:
-            parser.error('--peers names "%s"; there are %s, or none' % (name, ", ".join(names)))
-    args.peers = [one for one in others() if one.name in wanted]
-    try:
-        args.names = report.matching(list(CASES), args.only)
-    except ValueError as error:
-        parser.error(str(error))
-    if args.json and not os.path.isdir(os.path.dirname(os.path.abspath(args.json))):
-        parser.error('"%s": there is no such directory' % args.json)
     return args
 
 
@@ -209,10 +185,9 @@ def measure_import(_name, _args, _path, ready, say):
     for number in range(IMPORT_RUNS + 1):  # the first warms the page cache
         for one in ready:
             say("python.import: %s" % one.name, False)
-            done = subprocess.run([one.python, "-I", "-c", script % one.library], stdin=subprocess.DEVNULL, text=True,
-                                  stdout=subprocess.PIPE, env=peers.environment(), check=True)
+            text, _ = peers.measured([one.python, "-I", "-c", script % one.library])
             if number > 0:
-                found[one.name].append(float(done.stdout))
+                found[one.name].append(float(text))
     entry = {"name": "python.import", "ms": round(statistics.median(found["coord"]), 2),
              "least_ms": round(min(found["coord"]), 2)}
     entry["peers"] = {who: {"ms": round(statistics.median(values), 2)} for who, values in found.items() if who != "coord"}
@@ -228,10 +203,7 @@ def measure_local(_name, _args, path, ready, _say):
 
 def measure(name, *rest):
     special = {"python.import": measure_import, "python.local": measure_local}
-    try:
-        return special[name](name, *rest) if name in special else measure_timed(name, *rest)
-    except (peers.Invalid, subprocess.CalledProcessError, ValueError) as error:
-        return {"name": name, "invalid": str(error)}
+    return special.get(name, measure_timed)(name, *rest)
 
 
 # ---- the whole -----------------------------------------------------------------------------------
@@ -278,41 +250,13 @@ def show(entry, say):
 
 def main(words, progress):
     args = arguments(words)
-    if args.list:
-        for name, what in CASES.items():
-            print("%-20s %s" % (name, what))
-        return 0
-    os.makedirs(peers.PLACE, exist_ok=True)
-    path = server.find(args.etcd)
-    coord = Coord()
-    coord.prepare(args.refresh)
-    ready, left_out = peers.prepare(args.peers, args.refresh, progress)
-    ready = [coord, *ready]
-    with server.Etcd(path, storage(), False) as etcd:
-        version = etcd.version()
-    began = datetime.datetime.now(datetime.timezone.utc)
-    entries = []
-    for name in args.names:
-        entries.append(measure(name, args, path, ready, progress.say))
-        show(entries[-1], progress.say)
-    ended = datetime.datetime.now(datetime.timezone.utc)
-    goals = [goal for goal in targets(entries) if goal["name"] in args.names]
-    result = {"suite": "python", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-              "took_s": round((ended - began).total_seconds()), "machine": report.describe_machine(), "etcd": version,
-              "python": peers.build([coord.python, "-V"]).split()[-1],
-              "versions": {one.name: one.version for one in ready}, "rounds": args.rounds, "left_out": left_out,
-              "cases": entries, "targets": goals}
-    json_path = args.json or os.path.join(peers.PLACE, "python.json")
-    report.save(result, json_path)
-    for goal in goals:
-        print("%-20s %-30s %-10s %s" % (goal["name"], goal["required"], goal["measured"] or "",
-                                        {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]))
-    for left in left_out:
-        print("left out: %s: %s" % (left["peer"], left["reason"]))
-    print("\nfigures: %s" % os.path.relpath(json_path))
-    if any("invalid" in entry for entry in entries):
-        return 3
-    return 1 if args.check and any(goal["met"] is False for goal in goals) else 0
+    wanted = [Coord(), *(one for one in others() if one.name in args.peers)]
+
+    def one(name, path, ready):
+        entry = measure(name, args, path, ready, progress.say)
+        show(entry, progress.say)
+        return entry
+    return SUITE.run(args, wanted, progress, one, targets, seconds=args.seconds, python=platform.python_version())
 
 
 if __name__ == "__main__":

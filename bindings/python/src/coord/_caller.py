@@ -156,3 +156,9 @@ class Source:
                 return None
             slice_ms = min(SLICE_MS, left)
             self._caller.drain()
+
+    def settle(self, settled: Callable[[Optional[Record]], bool], timeout_ms: int) -> None:
+        """Give records to `settled` until it says so; None when the time has passed, for which it may raise."""
+        end, left = now_ms() + timeout_ms, timeout_ms
+        while not settled(self.next(left)):
+            left = -1 if timeout_ms < 0 else max(0, end - now_ms())

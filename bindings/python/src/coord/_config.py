@@ -67,7 +67,7 @@ class ConfigBase(ConfigOps):
         elif record.type == REJECTED:
             self._reject(Rejected("", record.text, record.revision), is_logged=True)
         elif record.type == CLOSED:
-            self._ended = record.error() if record.code else errors.Closed()
+            self._ended = record.end()
 
     def _load(self, record: Record) -> None:
         box = ffi.new("coord_error **")
@@ -223,7 +223,7 @@ class ConfigBase(ConfigOps):
         return callback
 
     def _close(self) -> None:
-        self._ended = self._ended or errors.Closed("this configuration is closed")
+        self._ended = self._ended or errors.Closed(self._closed_says)
         self._ptr = ffi.NULL
 
     def __repr__(self) -> str:

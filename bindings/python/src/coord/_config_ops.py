@@ -7,7 +7,7 @@ from typing import Any, Iterable, Mapping, Optional
 from . import errors
 from ._convert import Seconds, deadline, to_text
 from ._native import lib
-from ._op import Op
+from ._op import OfHandle, Op, read_revision
 from ._record import Record
 from .setting import History, Setting, encoded, setting_of
 from .txn import TxnBuilder, key as the_key
@@ -15,21 +15,12 @@ from .txn import TxnBuilder, key as the_key
 ANY_VERSION = -1
 
 
-def _revision(record: Record) -> int:
-    return int(record.revision)
-
-
-class ConfigOps:
+class ConfigOps(OfHandle):
     """Builds ops for a configuration."""
 
-    _ptr: Any
+    _closed_says = "this configuration is closed"
     _begin: str
     """What comes before the name of a key."""
-
-    def _op(self, function: Any, *arguments: Any) -> Any:
-        if not self._ptr:
-            raise errors.Closed("this configuration is closed")
-        return function(self._ptr, *arguments)
 
     def _setting(self, record: Record) -> Optional[Setting]:
         return setting_of(record.kvs[0], len(self._begin.encode())) if record.items else None
@@ -88,7 +79,7 @@ class ConfigOps:
         name, text = to_text(key, "key"), encoded(value)
         expected = ANY_VERSION if expected_version is None else expected_version
         return Op(
-            lambda: self._op(lib.coord_op_config_set, name, text, expected), _revision, deadline(timeout),
+            lambda: self._op(lib.coord_op_config_set, name, text, expected), read_revision, deadline(timeout),
             text=f"config set {key}",
         )  # fmt: skip
 
@@ -130,7 +121,7 @@ class ConfigOps:
             if not record.succeeded:
                 found = [self._setting(part) for part in record.parts]
                 raise errors.Conflict(_conflict(versions, found))
-            return int(record.revision)
+            return read_revision(record)
 
         return Op(whole.make, read, whole.timeout_ms, text="config batch")
 

@@ -22,9 +22,6 @@ enum {
   REC_GRPC,
   REC_HTTP,
   REC_NUMBER, /* level of a line, state of an endpoint */
-  REC_CLUSTER,
-  REC_MEMBER,
-  REC_TERM,
   REC_HEAD
 };
 
@@ -195,9 +192,6 @@ static void put_head(int64_t *head, const source *s) {
   head[REC_LEASE] = coord_result_lease_id(r);
   head[REC_TTL] = coord_result_ttl_s(r);
   head[REC_GRANTED] = coord_result_granted_ttl_s(r);
-  head[REC_CLUSTER] = (int64_t)coord_result_cluster_id(r);
-  head[REC_MEMBER] = (int64_t)coord_result_member_id(r);
-  head[REC_TERM] = (int64_t)coord_result_raft_term(r);
 }
 
 /* Write a record; the end of it. */

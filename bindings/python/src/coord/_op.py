@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, cast
 
+from . import errors
 from ._convert import Bytes, Seconds, deadline, to_bytes
 from ._native import ffi, lib
 
@@ -47,6 +48,18 @@ class Op(Generic[T_co]):
         return f"<coord op {text}>"
 
 
+class OfHandle:
+    """A handle whose ops need it open."""
+
+    _ptr: Any
+    _closed_says: str
+
+    def _op(self, function: Any, *arguments: Any) -> Any:
+        if not self._ptr:
+            raise errors.Closed(self._closed_says)
+        return function(self._ptr, *arguments)
+
+
 Lease = Union[int, "LeaseBase"]
 """A lease: its handle, or its id."""
 
@@ -82,6 +95,15 @@ def kv_op(
 def attributes(*pairs: tuple[int, int]) -> list[int]:
     """Those that are not 0, flat."""
     return [number for pair in pairs if pair[1] for number in pair]
+
+
+def read_nothing(record: Record) -> None:
+    """The answer of those that answer nothing."""
+
+
+def read_revision(record: Record) -> int:
+    """The answer of those that a revision tells all of: also fencing tokens and versions are revisions."""
+    return int(record.revision)
 
 
 def read_json(record: Record) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from . import errors
 from ._native import ffi, lib
 from .kv import Change, KeyValue
 
-HEAD = struct.Struct("=20q")
+HEAD = struct.Struct("=17q")
 ITEM = struct.Struct("=7q")
 HEAD_SIZE: Final = HEAD.size
 ITEM_SIZE: Final = ITEM.size
@@ -80,6 +80,10 @@ class Record:
             previous = next(items)[1] if kind & PREVIOUS else None
             found.append(Change("delete" if kind & 1 else "put", kv, previous))
         return found
+
+    def end(self) -> errors.Error:
+        """What CLOSED says of why it has ended."""
+        return self.error() if self.code else errors.Closed()
 
     def error(self) -> errors.Error:
         """The exception that a record with a code is."""

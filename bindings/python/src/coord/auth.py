@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 from . import errors
 from ._convert import Bytes, Seconds, deadline, to_bytes, to_text
 from ._native import ffi, lib
-from ._op import Op, read_json
+from ._op import Op, read_json, read_nothing
 from ._record import Record
 
 PERMISSIONS = ("read", "write", "readwrite")
@@ -31,7 +31,7 @@ class Permission(NamedTuple):
 
 def _nothing(function: Any, words: dict[str, Optional[str]], timeout: Optional[Seconds], text: str) -> Op[None]:
     given = [ffi.NULL if word is None else to_text(word, what) for what, word in words.items()]
-    return Op(lambda: function(*given), lambda _: None, deadline(timeout), text=text)
+    return Op(lambda: function(*given), read_nothing, deadline(timeout), text=text)
 
 
 def _names(function: Any, given: tuple[bytes, ...], field: str, timeout: Optional[Seconds], text: str) -> Op[list[str]]:
@@ -137,7 +137,7 @@ def role_grant(
     def make() -> Any:
         return _ranged(lib.coord_op_role_grant(to, number, name, len(name)), last, prefix)
 
-    return Op(make, lambda _: None, deadline(timeout), text="role grant")
+    return Op(make, read_nothing, deadline(timeout), text="role grant")
 
 
 def role_revoke(
@@ -150,4 +150,4 @@ def role_revoke(
     def make() -> Any:
         return _ranged(lib.coord_op_role_revoke(of, name, len(name)), last, prefix)
 
-    return Op(make, lambda _: None, deadline(timeout), text="role revoke")
+    return Op(make, read_nothing, deadline(timeout), text="role revoke")

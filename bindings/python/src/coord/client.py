@@ -204,9 +204,14 @@ class Client(Services):
 
     def rwlock(
         self, name: Bytes, *, ttl: Optional[Seconds] = None, delay: Optional[Seconds] = None, owner: Optional[str] = None
-    ) -> RWLock:
+    ) -> RWLock[Lock]:
         """A lock that readers share and a writer has alone: ``rwlock("x").read()``, ``.write()``. Keywords as ``lock``."""
-        return RWLock(self, self._caller, name, lock_keywords(ttl=ttl, delay=delay, owner=owner))
+
+        def side(kind: str) -> Lock:
+            keywords = lock_keywords(ttl=ttl, delay=delay, owner=owner, kind=kind)
+            return Lock(self, self._caller, Source(self._caller), (name,), keywords)
+
+        return RWLock(side)
 
     def semaphore(
         self, name: Bytes, permits: int, *, ttl: Optional[Seconds] = None, owner: Optional[str] = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Optional
 
-from . import errors
 from ._convert import to_text
 from ._native import ffi, lib
 from ._record import CHANGES, CLOSED, Record, opened
@@ -59,7 +58,7 @@ class ServiceWatchBase:
         """What a record tells. Raises what has ended the discovery."""
         if record.type == CLOSED:
             self._is_closed = True
-            raise record.error() if record.code else errors.Closed()
+            raise record.end()
         if record.type != CHANGES:
             return None
         self._registry._changed(self._service)
@@ -73,6 +72,11 @@ class ServiceWatchBase:
             else:
                 changes.append(InstanceChange(TYPES[kind], instance))
         return ServiceChange(tuple(changes), tuple(instances), record.revision, bool(record.flags))
+
+    def close(self) -> None:
+        """End it."""
+        self._is_closed = True
+        self._ptr = ffi.NULL
 
     def __repr__(self) -> str:
         return f"<watch of service {self._service!r}{', closed' if self._is_closed else ''}>"
@@ -108,11 +112,6 @@ class ServiceWatch(ServiceWatchBase):
         if change is None:
             raise StopIteration
         return change
-
-    def close(self) -> None:
-        """End it."""
-        self._is_closed = True
-        self._ptr = ffi.NULL
 
     def __enter__(self) -> ServiceWatch:
         return self

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional
 from . import errors
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes
 from ._native import ffi, lib
+from ._op import Op, read_nothing, read_revision
 from ._record import CHANGES, CLOSED, Record, checked, opened
 from ._verb import method_of
-from .lease import Event, event_of, patience_or_zero
-from .lock import held_key, read_token, swallow_at_exit
-from .ops import Op
+from .lease import Told, patience_or_zero
+from .lock import held_key, swallow_at_exit
 
 if TYPE_CHECKING:
     from ._base import ClientBase
@@ -75,7 +75,7 @@ class ElectionBase:
         """
         said = to_bytes(self._value if value is None else value, "value")
         return Op(
-            lambda: lib.coord_op_campaign(self._ptr, said, len(said)), read_token, patience(timeout),
+            lambda: lib.coord_op_campaign(self._ptr, said, len(said)), read_revision, patience(timeout),
             undo=lambda _: self._resign(), text="campaign",
         )  # fmt: skip
 
@@ -83,18 +83,18 @@ class ElectionBase:
         """Say something else as the leader. Raises NotHeld: it does not lead; Lost: not any more."""
         said = to_bytes(value, "value")
         return Op(
-            lambda: lib.coord_op_proclaim(self._ptr, said, len(said)), lambda _: None, deadline(timeout), text="proclaim"
+            lambda: lib.coord_op_proclaim(self._ptr, said, len(said)), read_nothing, deadline(timeout), text="proclaim"
         )
 
     def _resign(self, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """Lead no more. Raises NotHeld, Lost."""
-        return Op(lambda: lib.coord_op_resign(self._ptr), lambda _: None, deadline(timeout), text="resign")
+        return Op(lambda: lib.coord_op_resign(self._ptr), read_nothing, deadline(timeout), text="resign")
 
     def __repr__(self) -> str:
         return f"<election {self._name!r}{f', leads with token {self.token}' if self.is_leader else ''}>"
 
 
-class Election(ElectionBase):
+class Election(Told, ElectionBase):
     """A candidate. ``with`` campaigns, as long as that takes, and resigns; leaving raises Lost if it was replaced.
 
     ::
@@ -113,11 +113,6 @@ class Election(ElectionBase):
     campaign = method_of(ElectionBase._campaign)
     proclaim = method_of(ElectionBase._proclaim)
     resign = method_of(ElectionBase._resign)
-
-    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of the leadership; None: the time has passed."""
-        record = self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     def __enter__(self) -> Election:
         self.campaign()
@@ -145,7 +140,7 @@ class ObserverBase(ElectionBase):
     def _leader(record: Record) -> tuple[bool, Optional[KeyValue]]:
         """Whether the record tells a leader, and it."""
         if record.type == CLOSED:
-            raise record.error() if record.code else errors.Closed()
+            raise record.end()
         if record.type != CHANGES:
             return False, None
         change = record.changes()[0]

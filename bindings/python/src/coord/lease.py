@@ -79,7 +79,18 @@ class LeaseBase:
         return f"<lease {self.id:#x}, {self.remaining:.1f} of {self.ttl} s>"
 
 
-class Lease(LeaseBase):
+class Told:
+    """A handle that is told what becomes of it."""
+
+    _source: Source
+
+    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
+        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed."""
+        record = self._source.next(patience_or_zero(timeout))
+        return event_of(record) if record is not None else None
+
+
+class Lease(Told, LeaseBase):
     """A lease that is kept alive. Leaving ``with`` revokes it, and its keys go; dropping it lets it end with its time."""
 
     def __init__(
@@ -97,8 +108,7 @@ class Lease(LeaseBase):
         """
         if not self._ptr:
             return Event("closed")
-        record = self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
+        return super().next_event(timeout)
 
     def close(self, timeout: Optional[Seconds] = None) -> None:
         """Revoke it, and with it all keys that hang on it. One that is gone already is fine."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Generic, Mapping, Optional, TypeVar
 
 from . import errors
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes
 from ._native import ffi, lib
-from ._record import Record, opened
+from ._op import Op, read_nothing, read_revision
+from ._record import opened
 from ._verb import method_of
-from .lease import Event, event_of, patience_or_zero
-from .ops import Op
+from .lease import Told
 
 if TYPE_CHECKING:
     from ._base import ClientBase
     from ._caller import Caller, Source
+
+L = TypeVar("L", bound="LockBase")
 
 
 def lock_keywords(**given: Any) -> dict[str, Any]:
@@ -23,11 +25,6 @@ def lock_keywords(**given: Any) -> dict[str, Any]:
         shared = given.pop("shared_lease")
         given["lease"] = None if shared is None else "shared" if shared else "own"
     return {f"lock_{word}": value for word, value in given.items() if value is not None}
-
-
-def read_token(record: Record) -> int:
-    """The fencing token of what was acquired."""
-    return int(record.revision)
 
 
 def held_key(ask: Callable[[Any], int], otherwise: str) -> tuple[bytes, int]:
@@ -98,12 +95,12 @@ class LockBase:
         """
         ms = patience(timeout) if wait else deadline(timeout)
         return Op(
-            lambda: lib.coord_op_acquire(self._ptr, wait), read_token, ms, undo=lambda _: self._release(), text="acquire"
+            lambda: lib.coord_op_acquire(self._ptr, wait), read_revision, ms, undo=lambda _: self._release(), text="acquire"
         )
 
     def _release(self, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """Release it. Raises NotHeld; Lost: it was lost before. Without an answer it goes on in the background."""
-        return Op(lambda: lib.coord_op_release(self._ptr), lambda _: None, deadline(timeout), text="release")
+        return Op(lambda: lib.coord_op_release(self._ptr), read_nothing, deadline(timeout), text="release")
 
     def _renew(self, *, timeout: Optional[Seconds] = None) -> Op[int]:
         """Give its lease the whole time again at once; the seconds that it has. Raises NotHeld, Lost."""
@@ -121,7 +118,7 @@ def swallow_at_exit(failure: errors.Error, others: bool) -> bool:
     return others or isinstance(failure, (errors.NotHeld, errors.Forked))
 
 
-class Lock(LockBase):
+class Lock(Told, LockBase):
     """A lock. ``with`` acquires it, as long as that takes, and releases it; leaving raises Lost if it was lost meanwhile.
 
     ::
@@ -149,11 +146,6 @@ class Lock(LockBase):
             return False
         return True
 
-    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed."""
-        record = self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
-
     def __enter__(self) -> Lock:
         self.acquire()
         return self
@@ -166,24 +158,16 @@ class Lock(LockBase):
                 raise
 
 
-class RWLock:
-    """A lock that readers share and a writer has alone: ``with client.rwlock("x").read() as held``."""
+class RWLock(Generic[L]):
+    """A lock that readers share and a writer has alone: ``with client.rwlock("x").read() as held`` (``async with``)."""
 
-    def __init__(self, client: ClientBase, caller: Caller, name: Bytes, keywords: Mapping[str, Any]) -> None:
-        self._client = client
-        self._caller = caller
-        self._name = name
-        self._keywords = keywords
+    def __init__(self, side: Callable[[str], L]) -> None:
+        self._side = side
 
-    def _side(self, kind: str) -> Lock:
-        from ._caller import Source
-
-        return Lock(self._client, self._caller, Source(self._caller), (self._name,), {**self._keywords, "lock_kind": kind})
-
-    def read(self) -> Lock:
+    def read(self) -> L:
         """The side of a reader, a lock of its own."""
         return self._side("read")
 
-    def write(self) -> Lock:
+    def write(self) -> L:
         """The side of a writer."""
         return self._side("write")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 from . import errors
-from ._clock import now_ms
 from ._convert import Bytes, Seconds, patience, to_bytes
 from ._native import ffi, lib
 from ._record import CHANGES, CLOSED, RESYNC, Record, opened, records
@@ -51,7 +50,7 @@ class MirrorBase:
     def _told(self, record: Record) -> Optional[list[Change]]:
         """The changes that a record tells. Raises what has ended the mirror."""
         if record.type == CLOSED:
-            raise record.error() if record.code else errors.Closed()
+            raise record.end()
         return record.changes() if record.type == CHANGES and record.items else None
 
     def _read(self, function: Any, *arguments: Any) -> Record:
@@ -134,9 +133,7 @@ class Mirror(MirrorBase):
         super().__init__(client, source.queue, prefix, file, interval)
         self._source = source
         if wait_ms is not None:
-            end = now_ms() + wait_ms
-            while not self._settled(source.next(-1 if wait_ms < 0 else max(0, end - now_ms()))):
-                pass
+            source.settle(self._settled, wait_ms)
 
     def next_changes(self, timeout: Optional[Seconds] = None) -> Optional[list[Change]]:
         """The next changes, which can be read already. None: the time has passed.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar, cast
 
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes, whole_seconds
 from ._native import lib
-from ._op import DELETE, GET, PUT, Lease, Op as Op, attributes, id_of, kv_op, read_json
+from ._op import DELETE, GET, PUT, Lease, Op as Op, attributes, id_of, kv_op, read_json, read_nothing
 from ._record import REVISION
 from .errors import Auth, Error
 from .kv import Compaction, Deleted, KeyValue, LeaseInfo, Put, Range
@@ -228,7 +228,7 @@ def lease_grant(ttl: Seconds, *, lease_id: int = 0, timeout: Optional[Seconds] =
 def lease_revoke(lease: Lease, *, timeout: Optional[Seconds] = None) -> Op[None]:
     """End a lease and delete all keys that hang on it. Raises NotFound: there is none."""
     number = id_of(lease)
-    return Op(lambda: lib.coord_op_lease_revoke(number), lambda _: None, deadline(timeout), text="lease_revoke")
+    return Op(lambda: lib.coord_op_lease_revoke(number), read_nothing, deadline(timeout), text="lease_revoke")
 
 
 def lease_keepalive(lease: Lease, *, timeout: Optional[Seconds] = None) -> Op[LeaseInfo]:
@@ -277,7 +277,7 @@ def barrier_wait(name: Bytes, *, timeout: Optional[Seconds] = None) -> Op[None]:
 
 def _barrier(function: Any, name: Bytes, timeout_ms: int, verb: str) -> Op[None]:
     key = to_bytes(name, "name")
-    return Op(lambda: function(key, len(key)), lambda _: None, timeout_ms, text=f"barrier {verb}")
+    return Op(lambda: function(key, len(key)), read_nothing, timeout_ms, text=f"barrier {verb}")
 
 
 def raw(make: Callable[[], Any], read: Callable[[Record], T], timeout: Optional[Seconds] = None) -> Op[T]:

@@ -10,7 +10,7 @@ from . import errors
 from ._convert import Seconds, deadline, seconds, whole_seconds
 from ._follow import Follower
 from ._native import ffi, lib
-from ._op import Op
+from ._op import OfHandle, Op, read_nothing, read_revision
 from ._record import ACQUIRED, AT_RISK, CLOSED, LOST, RESTORED, Record, opened
 from ._verb import method_of
 from .instance import Instance, description
@@ -24,16 +24,10 @@ MOST_EVENTS = 1000
 """Of those that nobody takes, the oldest are dropped."""
 
 
-def _revision(record: Record) -> int:
-    return int(record.revision)
-
-
-def _nothing(record: Record) -> None:
-    return None
-
-
-class RegistrationBase:
+class RegistrationBase(OfHandle):
     """The library's registration, and what has become of it."""
+
+    _closed_says = "this registration has ended"
 
     def __init__(self, registry: RegistryBase, name: str, queue: Any, given: Mapping[str, Any]) -> None:
         self._registry = registry
@@ -58,14 +52,18 @@ class RegistrationBase:
         return self._events.popleft() if self._events else None
 
     def _event_or_end(self) -> Optional[Event]:
-        return self._event() or (Event("closed") if self._state == "closed" or not self._ptr else None)
+        return self._event() or (Event("closed") if self._what() == "closed" else None)
+
+    def _what(self) -> str:
+        """The state. One that was left is closed, whether or not the event has come yet."""
+        return self._state if self._ptr else "closed"
 
     @property
     def instance(self) -> Instance:
         """As it was described last. Raises Closed after the end of ``with``."""
         ptr = lib.coord_registration_instance(self._ptr)
         if not ptr:
-            raise errors.Closed("this registration has ended")
+            raise errors.Closed(self._closed_says)
         return Instance(ffi.string(lib.coord_instance_json(ptr)).decode(), ffi.gc(ptr, lib.coord_instance_free))
 
     @property
@@ -73,18 +71,13 @@ class RegistrationBase:
         """Seconds that it is registered at least, if nobody is heard of any more. 0: it may not be, or not any more."""
         return float(lib.coord_registration_remaining_ms(self._ptr)) / 1000
 
-    def _op(self, function: Any, *arguments: Any) -> Any:
-        if not self._ptr:
-            raise errors.Closed("this registration has ended")
-        return function(self._ptr, *arguments)
-
     def _registered(self, *, timeout: Optional[Seconds] = None) -> Op[int]:
         """Wait until it is registered as it was described last: the revision of its key.
 
         Raises Timeout: it goes on in the background; Conflict: another has registered this id; Auth: the server refuses
         it; Closed: it was deregistered.
         """
-        return Op(lambda: self._op(lib.coord_op_registered), _revision, deadline(timeout), text="registered")
+        return Op(lambda: self._op(lib.coord_op_registered), read_revision, deadline(timeout), text="registered")
 
     def _update(
         self,
@@ -108,11 +101,11 @@ class RegistrationBase:
             "version": version, "extra": extra,
         }  # fmt: skip
         patch = description(given).encode()
-        return Op(lambda: self._op(lib.coord_op_update_instance, patch), _nothing, deadline(timeout), text="update")
+        return Op(lambda: self._op(lib.coord_op_update_instance, patch), read_nothing, deadline(timeout), text="update")
 
     def _deregister(self, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """Take it out of the registry, and wait until it is gone. Raises Timeout: it goes on in the background."""
-        return Op(lambda: self._op(lib.coord_op_deregister), _nothing, deadline(timeout), text="deregister")
+        return Op(lambda: self._op(lib.coord_op_deregister), read_nothing, deadline(timeout), text="deregister")
 
     def _left(self, failure: errors.Error) -> None:
         """What a farewell at the end of ``with`` says is only logged: the instance ends with its lease anyway."""
@@ -120,7 +113,7 @@ class RegistrationBase:
             self._registry._client.logger.warning("coord: %r leaves the registry: %s", self.id, failure)
 
     def __repr__(self) -> str:
-        return f"<registration {self.id}, {self._state}>"
+        return f"<registration {self.id}, {self._what()}>"
 
 
 class Registration(RegistrationBase):
@@ -143,7 +136,7 @@ class Registration(RegistrationBase):
     def state(self) -> str:
         """"registering", "registered", "at_risk", "lost" (until it is registered again), or "closed" (for good)."""
         self._follower.look()
-        return self._state
+        return self._what()
 
     def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
         """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed.
@@ -174,7 +167,7 @@ class Registration(RegistrationBase):
 
     def run(self) -> None:
         """Give events to `on_event` until the registration has ended: for a thread of its own."""
-        while self.poll(1) or (self._state != "closed" and self._ptr):
+        while self.poll(1) or self._what() != "closed":
             pass
 
     def drain(self, seconds: Seconds = 0, *, timeout: Optional[Seconds] = None) -> None:
@@ -200,7 +193,6 @@ class Registration(RegistrationBase):
         finally:
             self._follower.look()
             self._ptr = ffi.NULL
-            self._state = "closed"  # whether or not the event has come yet
 
 
 def _pause(given: Seconds) -> float:

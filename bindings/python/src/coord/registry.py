@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from functools import wraps
+from functools import partial, wraps
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Final, Mapping, Optional, TypeVar, Union, cast
 
 from . import errors
 from ._caller import Source
-from ._clock import now_ms
 from ._convert import Seconds, deadline, patience, to_text
 from ._native import ffi, lib
-from ._op import Op
+from ._op import OfHandle, Op
 from ._record import Record, opened, records
 from ._verb import method_of
 from .discovery import TOLD_AT_ONCE, ServiceWatch, ServiceWatchBase
@@ -65,16 +64,20 @@ def _read_instances(record: Record) -> tuple[Instance, ...]:
 class Seen:
     """The instances of a service as they were read last."""
 
-    __slots__ = ("listed", "instances", "until")
+    __slots__ = ("name", "listed", "instances", "until")
 
-    def __init__(self, listed: Any = ffi.NULL, instances: tuple[Instance, ...] = ()) -> None:
+    def __init__(self, name: bytes, listed: Any = ffi.NULL, instances: tuple[Instance, ...] = ()) -> None:
+        self.name = name
+        """Of the service, as the library takes it."""
         self.listed = listed
         self.instances = instances
         self.until = 0.0
 
 
-class RegistryBase:
+class RegistryBase(OfHandle):
     """The library's registry, and reading of its local copy."""
+
+    _closed_says = "this registry is closed"
 
     def __init__(self, client: ClientBase, caller: Any, keywords: Mapping[str, Any]) -> None:
         self._client = client
@@ -108,16 +111,16 @@ class RegistryBase:
         """The instances of a service. While nothing has changed nothing is decoded."""
         seen = self._seen.get(service)
         if seen is None:
-            seen = Seen()
+            seen = Seen(to_text(service, "service"))
         elif monotonic() < seen.until:
             return seen.instances
         known = seen.listed
-        found = lib.py_discover(self._ptr, to_text(service, "service"), AT_ONCE_MS, known)
+        found = lib.py_discover(self._ptr, seen.name, AT_ONCE_MS, known)
         if not found:
             raise records(lib.py_failure())[0].error()
         if found != known:
             listed = ffi.gc(found, lib.coord_instances_free)
-            seen = Seen(listed, self._instances.all_of(listed))
+            seen = Seen(seen.name, listed, self._instances.all_of(listed))
             if seen.instances or service in self._seen:  # names that nobody has registered are not collected
                 self._seen[service] = seen
         seen.until = monotonic() + AT_MOST_OLD
@@ -138,13 +141,10 @@ class RegistryBase:
 
     def _fetch(self, service: str, *, timeout: Optional[Seconds] = None) -> Op[tuple[Instance, ...]]:
         """Ask the server for the instances of a service, whatever their status, in the order of their ids."""
-
-        def make() -> Any:
-            if not self._ptr:
-                raise errors.Closed("this registry is closed")
-            return lib.coord_op_discover(self._ptr, to_text(service, "service"))
-
-        return Op(make, _read_instances, deadline(timeout), text=f"discover {service}")
+        return Op(
+            lambda: self._op(lib.coord_op_discover, to_text(service, "service")), _read_instances, deadline(timeout),
+            text=f"discover {service}",
+        )  # fmt: skip
 
     def close(self) -> None:
         """Drop it; registrations stay."""
@@ -203,12 +203,8 @@ class Registry(RegistryBase):
         return decorate
 
     def _ready(self, service: str, timeout: Optional[Seconds]) -> None:
-        wait_ms = self._patience(timeout)
-        end = now_ms() + wait_ms
-        with ServiceWatch(self, service, Source(self._caller, TOLD_AT_ONCE)) as watch:
-            left = -1 if wait_ms < 0 else wait_ms
-            while not self._settled(watch, watch._source.next(left)):
-                left = -1 if wait_ms < 0 else max(0, end - now_ms())
+        with self.watch(service) as watch:
+            watch._source.settle(partial(self._settled, watch), self._patience(timeout))
 
     def discover(self, service: str, *, timeout: Optional[Seconds] = None) -> tuple[Instance, ...]:
         """The instances of a service, whatever their status, in the order of their ids; perhaps none."""

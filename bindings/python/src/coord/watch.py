@@ -53,10 +53,16 @@ class WatchBase:
             if record.code != 0:
                 raise record.error()
 
-    def _end(self) -> None:
-        self.is_closed = True
+    def close(self) -> None:
+        """End it. Changes that have come are still told; from any thread."""
         if self._ptr:
             lib.coord_watch_close(self._ptr)
+
+    def _left(self) -> None:
+        """At the end of ``with``."""
+        self.close()
+        self.is_closed = True
+        self._ptr = ffi.NULL
 
     def __repr__(self) -> str:
         return f"<watch: {self._text}, revision {self.revision}{', closed' if self.is_closed else ''}>"
@@ -117,15 +123,9 @@ class Watch(WatchBase):
             raise StopIteration
         return change
 
-    def close(self) -> None:
-        """End it. Changes that have come are still told; from any thread."""
-        if self._ptr:
-            lib.coord_watch_close(self._ptr)
-
     def __enter__(self) -> Watch:
         self.ready()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._end()
-        self._ptr = ffi.NULL
+        self._left()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Optional
 
-from . import errors
 from ._convert import Bytes, Seconds, deadline, patience, to_bytes
 from ._native import ffi, lib
-from ._op import Op
+from ._op import OfHandle, Op, read_nothing
 from ._record import Record, opened
 from ._verb import method_of
 from .kv import Put
-from .lease import Event, event_of, patience_or_zero
+from .lease import Told
 
 if TYPE_CHECKING:
     from ._base import ClientBase
@@ -43,8 +42,10 @@ def _read_put(record: Record) -> Put:
     return Put(record.revision)
 
 
-class WorkQueueBase:
+class WorkQueueBase(OfHandle):
     """The library's queue of work."""
+
+    _closed_says = "this queue of work is closed"
 
     def __init__(self, client: ClientBase, queue: Any, name: Bytes, keywords: Mapping[str, Any]) -> None:
         self._client = client
@@ -56,11 +57,6 @@ class WorkQueueBase:
             ),
             lib.coord_workqueue_free,
         )  # fmt: skip
-
-    def _op(self, function: Any, *arguments: Any) -> Any:
-        if not self._ptr:
-            raise errors.Closed("this queue of work is closed")
-        return function(self._ptr, *arguments)
 
     def remaining(self, item: WorkItem) -> float:
         """Seconds for which a taken item is this worker's at least, if nobody is heard of any more; 0: it may not be."""
@@ -87,17 +83,14 @@ class WorkQueueBase:
 
     def _done(self, item: WorkItem, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """A taken item is done, and gone. Raises Lost: it is not taken by this token any more; another may do it."""
-        return Op(
-            lambda: self._op(lib.coord_op_work_done, item.key, len(item.key), item.token), lambda _: None,
-            deadline(timeout), text="work done",
-        )  # fmt: skip
+        return self._end_of(item, lib.coord_op_work_done, timeout, "work done")
 
     def _give_back(self, item: WorkItem, *, timeout: Optional[Seconds] = None) -> Op[None]:
         """Return a taken item, undone, to its place. Raises Lost."""
-        return Op(
-            lambda: self._op(lib.coord_op_work_return, item.key, len(item.key), item.token), lambda _: None,
-            deadline(timeout), text="work return",
-        )  # fmt: skip
+        return self._end_of(item, lib.coord_op_work_return, timeout, "work return")
+
+    def _end_of(self, item: WorkItem, function: Any, timeout: Optional[Seconds], text: str) -> Op[None]:
+        return Op(lambda: self._op(function, item.key, len(item.key), item.token), read_nothing, deadline(timeout), text=text)
 
     def close(self) -> None:
         """Drop it. What it has taken and not done returns to its place in the background."""
@@ -107,8 +100,9 @@ class WorkQueueBase:
         return f"<work queue {self._name!r}>"
 
 
-class WorkQueue(WorkQueueBase):
-    """A queue of work. ``with`` returns in the end what was taken and not done.
+class WorkQueue(Told, WorkQueueBase):
+    """A queue of work. ``with`` returns in the end what was taken and not done. Events tell what becomes of the lease under all
+    that was taken; "lost": others may take it.
 
     ::
 
@@ -129,11 +123,6 @@ class WorkQueue(WorkQueueBase):
     take = method_of(WorkQueueBase._take)
     done = method_of(WorkQueueBase._done)
     give_back = method_of(WorkQueueBase._give_back)
-
-    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """What becomes of the lease under all that was taken; None: the time has passed. "lost": others may take it."""
-        record = self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     def __enter__(self) -> WorkQueue:
         return self

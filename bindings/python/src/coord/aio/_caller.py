@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Final, Optional, TypeVar, Union
 
 from .. import errors
 from .._caller import new_queue
+from .._clock import now_ms
 from .._native import ffi, lib
 from .._record import CODE, RESULT, TAG, TYPE, Record, records
 
@@ -279,6 +280,12 @@ class Source:
                 return self._records.popleft()
             if end is not None and loop.time() >= end:
                 return None
+
+    async def settle(self, settled: Callable[[Optional[Record]], bool], timeout_ms: int) -> None:
+        """Give records to `settled` until it says so; None when the time has passed, for which it may raise."""
+        end, left = now_ms() + timeout_ms, timeout_ms
+        while not settled(await self.next(left)):
+            left = -1 if timeout_ms < 0 else max(0, end - now_ms())
 
     def stop(self) -> None:
         """Let go of the loop."""

@@ -8,7 +8,7 @@ from .. import errors, ops
 from .._convert import Bytes, Seconds, seconds
 from .._native import lib
 from .._record import checked
-from ..lock import lock_keywords
+from ..lock import RWLock, lock_keywords
 from ..mirror import wait_ms
 from ..txn import TxnBuilder
 from ._caller import Caller, Source
@@ -17,7 +17,7 @@ from ._services import Services
 from ._verb import verb
 from .election import Election, Observer
 from .lease import Lease
-from .lock import Lock, RWLock
+from .lock import Lock
 from .mirror import Mirror
 from .scan import Scan
 from .watch import Watch
@@ -186,9 +186,14 @@ class Client(Services):
 
     def rwlock(
         self, name: Bytes, *, ttl: Optional[Seconds] = None, delay: Optional[Seconds] = None, owner: Optional[str] = None
-    ) -> RWLock:
+    ) -> RWLock[Lock]:
         """A lock that readers share and a writer has alone: ``rwlock("x").read()``, ``.write()``. Keywords as ``lock``."""
-        return RWLock(self, self._caller, name, lock_keywords(ttl=ttl, delay=delay, owner=owner))
+
+        def side(kind: str) -> Lock:
+            keywords = lock_keywords(ttl=ttl, delay=delay, owner=owner, kind=kind)
+            return Lock(self, self._caller, Source(self._caller), (name,), keywords)
+
+        return RWLock(side)
 
     def semaphore(
         self, name: Bytes, permits: int, *, ttl: Optional[Seconds] = None, owner: Optional[str] = None

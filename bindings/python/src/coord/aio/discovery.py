@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from .._native import ffi
 from ..discovery import ServiceChange, ServiceWatchBase
 from ..lease import patience_or_zero
 
@@ -43,9 +42,8 @@ class ServiceWatch(ServiceWatchBase):
 
     def close(self) -> None:
         """End it."""
-        self._is_closed = True
         self._source.stop()
-        self._ptr = ffi.NULL
+        super().close()
 
     async def __aenter__(self) -> ServiceWatch:
         return self

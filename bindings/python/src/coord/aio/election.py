@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Mapping, Optional
 
 from .. import errors
 from ..election import ElectionBase, ObserverBase
-from ..lease import Event, event_of, patience_or_zero
+from ..lease import patience_or_zero
 from ..lock import swallow_at_exit
 from ._verb import method_of
+from .lease import Told
 
 if TYPE_CHECKING:
     from .._base import ClientBase
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ._caller import Caller, Source
 
 
-class Election(ElectionBase):
+class Election(Told, ElectionBase):
     """As ``coord.election.Election``: ``async with client.election("cron", value=hostname) as leader``."""
 
     def __init__(
@@ -30,11 +31,6 @@ class Election(ElectionBase):
     campaign = method_of(ElectionBase._campaign)
     proclaim = method_of(ElectionBase._proclaim)
     resign = method_of(ElectionBase._resign)
-
-    async def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of the leadership; None: the time has passed."""
-        record = await self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     async def __aenter__(self) -> Election:
         await self.campaign()

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from ._caller import Caller, Source
 
 
-class Lease(LeaseBase):
+class Told:
+    """A handle that is told what becomes of it."""
+
+    _source: Source
+
+    async def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
+        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed."""
+        record = await self._source.next(patience_or_zero(timeout))
+        return event_of(record) if record is not None else None
+
+
+class Lease(Told, LeaseBase):
     """A lease that is kept alive: ``await client.lease(30)``, or ``async with``, which revokes it in the end."""
 
     def __init__(
@@ -39,8 +50,7 @@ class Lease(LeaseBase):
         """
         if not self._ptr:
             return Event("closed")
-        record = await self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
+        return await super().next_event(timeout)
 
     async def close(self, timeout: Optional[Seconds] = None) -> None:
         """Revoke it, and with it all keys that hang on it. One that is gone already is fine."""

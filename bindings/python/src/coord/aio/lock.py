@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Mapping
 
 from .. import errors
-from ..lease import Event, event_of, patience_or_zero
 from ..lock import LockBase, swallow_at_exit
-from ._caller import Source
 from ._verb import method_of
+from .lease import Told
 
 if TYPE_CHECKING:
     from .._base import ClientBase
-    from .._convert import Bytes, Seconds
-    from ._caller import Caller
+    from .._convert import Bytes
+    from ._caller import Caller, Source
 
 
-class Lock(LockBase):
+class Lock(Told, LockBase):
     """As ``coord.lock.Lock``: ``async with client.lock("reports", ttl=30) as held``."""
 
     def __init__(
@@ -38,11 +37,6 @@ class Lock(LockBase):
             return False
         return True
 
-    async def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """Wait for what becomes of it. timeout: None: as long as it takes; else None is returned when it has passed."""
-        record = await self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
-
     async def __aenter__(self) -> Lock:
         await self.acquire()
         return self
@@ -54,24 +48,3 @@ class Lock(LockBase):
         except errors.Error as failure:
             if not swallow_at_exit(failure, kind is not None):
                 raise
-
-
-class RWLock:
-    """A lock that readers share and a writer has alone: ``async with client.rwlock("x").read() as held``."""
-
-    def __init__(self, client: ClientBase, caller: Caller, name: Bytes, keywords: Mapping[str, Any]) -> None:
-        self._client = client
-        self._caller = caller
-        self._name = name
-        self._keywords = keywords
-
-    def _side(self, kind: str) -> Lock:
-        return Lock(self._client, self._caller, Source(self._caller), (self._name,), {**self._keywords, "lock_kind": kind})
-
-    def read(self) -> Lock:
-        """The side of a reader, a lock of its own."""
-        return self._side("read")
-
-    def write(self) -> Lock:
-        """The side of a writer."""
-        return self._side("write")

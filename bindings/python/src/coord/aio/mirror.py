@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from .._clock import now_ms
 from ..lease import patience_or_zero
 from ..mirror import MirrorBase
 
@@ -26,11 +25,8 @@ class Mirror(MirrorBase):
 
     async def _open(self, wait_ms: Optional[int]) -> Mirror:
         try:
-            end = now_ms() + (wait_ms or 0)
-            while wait_ms is not None:
-                left = -1 if wait_ms < 0 else max(0, end - now_ms())
-                if self._settled(await self._source.next(left)):
-                    break
+            if wait_ms is not None:
+                await self._source.settle(self._settled, wait_ms)
         except BaseException:
             self.close()
             raise

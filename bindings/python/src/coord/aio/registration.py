@@ -37,7 +37,7 @@ class Registration(RegistrationBase):
     @property
     def state(self) -> str:
         """"registering", "registered", "at_risk", "lost" (until it is registered again), or "closed" (for good)."""
-        return self._state
+        return self._what()
 
     async def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
         """Wait for what becomes of it, unless there is an `on_event`; as ``coord.registration.Registration.next_event``."""
@@ -73,7 +73,6 @@ class Registration(RegistrationBase):
     def _drop(self) -> None:
         self._follower.stop()
         self._ptr = ffi.NULL
-        self._state = "closed"  # whether or not the event was read before
 
     async def __aenter__(self) -> Registration:
         return self

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, Mapping, Optional, TypeVar, Union, cast
 
-from .._clock import now_ms
 from .._convert import Seconds
 from ..discovery import TOLD_AT_ONCE
 from ..picker import Picker
@@ -57,12 +56,8 @@ class Registry(RegistryBase):
         return decorate
 
     async def _ready(self, service: str, timeout: Optional[Seconds]) -> None:
-        wait_ms = self._patience(timeout)
-        end = now_ms() + wait_ms
-        async with ServiceWatch(self, service, Source(self._caller, TOLD_AT_ONCE)) as watch:
-            left = -1 if wait_ms < 0 else wait_ms
-            while not self._settled(watch, await watch._source.next(left)):
-                left = -1 if wait_ms < 0 else max(0, end - now_ms())
+        async with self.watch(service) as watch:
+            await watch._source.settle(partial(self._settled, watch), self._patience(timeout))
 
     async def discover(self, service: str, *, timeout: Optional[Seconds] = None) -> tuple[Instance, ...]:
         """The instances of a service, whatever their status, in the order of their ids; perhaps none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, AsyncIterator, Optional
 
-from .._native import ffi, lib
 from ..lease import patience_or_zero
 from ..watch import WatchBase
 
@@ -66,16 +65,10 @@ class Watch(WatchBase):
             raise StopAsyncIteration
         return change
 
-    def close(self) -> None:
-        """End it. Changes that have come are still told."""
-        if self._ptr:
-            lib.coord_watch_close(self._ptr)
-
     async def __aenter__(self) -> Watch:
         await self.ready()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        self._end()
+        self._left()
         self._source.stop()
-        self._ptr = ffi.NULL

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Mapping
 
-from ..lease import Event, event_of, patience_or_zero
 from ..work import WorkQueueBase
 from ._verb import method_of
+from .lease import Told
 
 if TYPE_CHECKING:
     from .._base import ClientBase
-    from .._convert import Bytes, Seconds
+    from .._convert import Bytes
     from ._caller import Caller, Source
 
 
-class WorkQueue(WorkQueueBase):
+class WorkQueue(Told, WorkQueueBase):
     """As ``coord.work.WorkQueue``: ``async with client.work_queue("mails", ttl=30) as mails``."""
 
     def __init__(
@@ -28,11 +28,6 @@ class WorkQueue(WorkQueueBase):
     take = method_of(WorkQueueBase._take)
     done = method_of(WorkQueueBase._done)
     give_back = method_of(WorkQueueBase._give_back)
-
-    async def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
-        """What becomes of the lease under all that was taken; None: the time has passed. "lost": others may take it."""
-        record = await self._source.next(patience_or_zero(timeout))
-        return event_of(record) if record is not None else None
 
     def close(self) -> None:
         """Drop it. What it has taken and not done returns to its place in the background."""
