@@ -8,9 +8,9 @@ import sys
 
 import cases
 import peers
-import rounds
 import server
 import suite
+import timed
 
 CASES = {
     "python.put.sync.1": "puts by one thread that waits for each",
@@ -101,19 +101,6 @@ class CoordAio(Coord):
         return [self.python, os.path.join(peers.HERE, "peers", "python_aio.py"), self.library]
 
 
-class Core(peers.Peer):
-    """The C library in its own benchmark."""
-    name = "core"
-    first_ops = 1000
-
-    def __init__(self, coord):
-        self.coord = coord
-        self.version = coord.core.version
-
-    def command(self, case):
-        return self.coord.core.command(case)
-
-
 def others():
     """PyPI's etcd3 of 2020, its newest fork, the one most installed of the newer ones; and those for asyncio."""
     return [Synchronous("python-etcd3", "etcd3", *peers.PythonEtcd3.packages, distribution="etcd3", folder="python"),
@@ -132,17 +119,6 @@ SUITE = suite.Suite("python", "The Python package beside other clients for Pytho
                     "2 short rounds: a first look, too noisy to judge by", 5, 2, [one.name for one in others()])
 
 
-def arguments(words):
-    parser = SUITE.parser()
-    parser.add_argument("--seconds", type=float, metavar="S",
-                        help="length of one run of one peer, 0.05 to 60 (default 0.9, quick 0.25)")
-    args = SUITE.parse(words, parser)
-    args.seconds = args.seconds if args.seconds is not None else 0.25 if args.quick else 0.9
-    if not 0.05 <= args.seconds <= 60:
-        parser.error("--seconds is %g; it must be 0.05 to 60" % args.seconds)
-    return args
-
-
 # ---- cases ---------------------------------------------------------------------------------------
 
 def storage():
@@ -153,29 +129,12 @@ def storage():
 def contestants(name, ready):
     coord = ready[0]
     if ".async." in name:
-        return [CoordAio(coord), *(one for one in ready if isinstance(one, Asynchronous)), Core(coord)]
+        return [CoordAio(coord), *(one for one in ready if isinstance(one, Asynchronous)), timed.Core(coord.core)]
     return [coord, *(one for one in ready[1:] if not isinstance(one, Asynchronous))]
 
 
 def measure_timed(name, args, path, ready, say):
-    case = cases.parse(TIMED[name])
-    able = contestants(name, ready)
-    with server.Etcd(path, storage(), False) as etcd:
-        runs = rounds.Rounds(case, etcd, able)
-        runs.measure(args.rounds, args.seconds,
-                     lambda phase, peer: say("%s: %s, %s" % (name, phase, peer.name), False))
-    entry = {"name": name}
-    if "coord" in runs.invalid:
-        entry["invalid"] = runs.invalid["coord"]
-    else:
-        entry.update({field: round(runs.of("coord", field), 3) for field in rounds.FIELDS})
-    beside = [one.name for one in able[1:] if runs.of(one.name, "ops_per_s") is not None]
-    entry["peers"] = {who: {field: round(runs.of(who, field), 3) for field in rounds.FIELDS} for who in beside}
-    ratios = {who: runs.against("coord", who, "ops_per_s") for who in beside}
-    entry["ratio"] = {who: round(value, 4) for who, value in ratios.items() if value is not None}
-    entry["invalid_peers"] = {who: why for who, why in runs.invalid.items() if who != "coord"}
-    entry["rounds"] = runs.rounds
-    return entry
+    return timed.measure(name, cases.parse(TIMED[name]), args, path, storage(), contestants(name, ready), say)
 
 
 def measure_import(_name, _args, _path, ready, say):
@@ -212,49 +171,26 @@ def targets(entries):
     """What is required, and whether it is so; None: this run has no figure for it."""
     found = {entry["name"]: entry for entry in entries if "invalid" not in entry}
 
-    def goal(name, required, value, text, good):
-        return {"name": name, "required": required, "measured": None if value is None else text % value,
-                "met": None if value is None else good(value)}
-
-    def ratio(name, least, peer):
-        value = found.get(name, {}).get("ratio", {}).get(peer)
-        return goal(name, "at least %g x %s" % (least, peer), value, "%.2f x", lambda v: v >= least)
+    def ratio(*wanted):
+        return timed.ratio(entries, *wanted)
     one, get, eight, aio = "python.put.sync.1", "python.get.sync.1", "python.put.sync.8", "python.put.async.64"
     local = found.get("python.local", {})
     slowest = max((local[what] for what in ("discovery_ns", "config_ns") if what in local), default=None)
     return [ratio(one, 2, "python-etcd3"), ratio(one, 8, "etcd3gw"), ratio(get, 2, "python-etcd3"),
             ratio(get, 8, "etcd3gw"), ratio(eight, 2, "python-etcd3"), ratio(aio, 3, "aetcd"), ratio(aio, 0.6, "core"),
-            goal("python.local", "under 1 us, registry or config", slowest, "%.0f ns", lambda v: v < 1000),
-            goal("python.import", "under 30 ms", found.get("python.import", {}).get("ms"), "%.1f ms",
-                 lambda v: v < 30)]
-
-
-def show(entry, say):
-    say(entry["name"])
-    if "invalid" in entry:
-        say("  coord            INVALID: %s" % entry["invalid"])
-        return
-    for who, figures in [("coord", entry), *entry.get("peers", {}).items()]:
-        if "ops_per_s" in figures:
-            beside = "  %6.2f x" % entry["ratio"][who] if who in entry["ratio"] else ""
-            say("  %-16s %8.0f ops/s, p50 %6.0f us, p99 %6.0f us, CPU %6.1f us%s" % (
-                who, figures["ops_per_s"], figures["p50_us"], figures["p99_us"], figures["client_cpu_us"], beside))
-        elif "ms" in figures:
-            say("  %-16s %8.1f ms" % (who, figures["ms"]))
-    for what, value in entry.items():
-        if what.endswith("_ns"):
-            say("  %-16s %8.0f ns" % (what[:-3].replace("_", " "), value))
-    for who, why in entry.get("invalid_peers", {}).items():
-        say("  %-16s INVALID: %s" % (who, why))
+            timed.goal("python.local", "under 1 us, registry or config", slowest, "%.0f ns",
+                       lambda v: v < 1000),
+            timed.goal("python.import", "under 30 ms", found.get("python.import", {}).get("ms"), "%.1f ms",
+                       lambda v: v < 30)]
 
 
 def main(words, progress):
-    args = arguments(words)
+    args = timed.parse(SUITE, words)
     wanted = [Coord(), *(one for one in others() if one.name in args.peers)]
 
     def one(name, path, ready):
         entry = measure(name, args, path, ready, progress.say)
-        show(entry, progress.say)
+        timed.show(entry, progress.say)
         return entry
     return SUITE.run(args, wanted, progress, one, targets, seconds=args.seconds, python=platform.python_version())
 
