@@ -1,6 +1,7 @@
 """asyncio: the same verbs, cancelling, one client on one loop."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_many_at_once(etcd, name):
     async def story(client):
         answers = await asyncio.gather(*(client.put(f"{name}{i}", "x") for i in range(500)))
         assert len({answer.revision for answer in answers}) == 500
+        assert threading.active_count() == 1
 
     run(etcd, story)
 

@@ -29,6 +29,7 @@ def test_every_code_has_its_exception():
     assert sorted(coord.errors.BY_CODE, reverse=True) == list(range(-1, min(coord.errors.BY_CODE) - 1, -1))
     assert ffi.string(lib.coord_code_name(min(coord.errors.BY_CODE) - 1)) == b"UNKNOWN"
     assert issubclass(coord.Timeout, TimeoutError) and issubclass(coord.Invalid, ValueError)
+    assert issubclass(coord.Unavailable, ConnectionError)
 
 
 def test_names_are_whole_or_refused(client, name):
@@ -189,6 +190,29 @@ def test_fork(client, name):
         assert client.get(name + "child").text == "1" and held.is_held and lease.is_alive
     coord.after_fork()  # nothing was forked
     assert client.get(name + "child")
+
+
+POOL = """
+import multiprocessing, os, sys, warnings, coord
+warnings.simplefilter("ignore", DeprecationWarning)
+
+def ask(_):
+    return client.get("nothing")
+
+with coord.Client(sys.argv[1]) as client:
+    with multiprocessing.get_context("fork").Pool(2, initializer=coord.after_fork) as pool:
+        print(pool.map(ask, range(4)))
+    os.register_at_fork(after_in_child=coord.after_fork)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if ask(0) is None else 1)
+    print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_fork_as_frameworks_do_it(etcd):
+    done = subprocess.run([sys.executable, "-c", POOL, etcd.endpoint], text=True, capture_output=True, timeout=120)
+    assert done.stdout == "[None, None, None, None]\n0\n", done.stderr
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

@@ -84,6 +84,18 @@ def test_several_names_readers_and_permits(client, name):
         client.lock()
 
 
+def test_what_a_lock_is_given(client, name):
+    with client.lock(name + "a", ttl=5, owner="me") as one, client.lock(name + "b", ttl=5) as shared:
+        assert b"me" in client.lock_queue(name + "a")[0].value
+        assert one.lease_id == shared.lease_id == client.get(one.key).lease_id
+        with client.lock(name + "c", ttl=5, shared_lease=False) as alone:
+            assert alone.lease_id != one.lease_id
+        granted = client.lease_grant(7).id
+        with client.lock(name + "d", lease_id=granted) as held:
+            assert held.lease_id == granted
+        assert one.next_event(timeout=0).type == "acquired" and one.next_event(timeout=0) is None
+
+
 def test_threads_take_turns(client, name):
     inside, most, done = [], [], []
 
@@ -177,10 +189,19 @@ def test_election(client, etcd, name):
                 other.election(name, ttl=5).campaign("two", timeout=0.1)
             leader.proclaim("uno")
             assert next(watching).text == "uno"
+            leader.check()
+            assert leader.token == client.get(leader.key).create_revision and 0 < leader.remaining <= 5
+            assert leader.lease_id in client.leases() and leader.next_event(timeout=10).type == "acquired"
             assert client.txn().when(leader).then(ops.put(name + "v", "1")).commit().succeeded
         assert next(watching) is None
         with pytest.raises(coord.NotHeld):
             leader.proclaim("x")
+        with pytest.raises(coord.Lost):
+            leader.check()
+        observer = other.observe(name)
+        assert observer.next_leader(timeout=10) is None
+        with pytest.raises(coord.Timeout):
+            observer.next_leader(timeout=0.05)
     with pytest.raises(coord.Closed):
         next(watching)
 

@@ -123,6 +123,31 @@ def test_watch_tells_who_comes_changes_and_goes(registry):
     assert watch.next_change() is None and list(watch) == []
 
 
+def test_guard(client, name):
+    where = name + "services/web/"
+    with client.registry(prefix=name + "services", guard_percent=50, guard=60) as registry, registry.watch("web") as watch:
+        assert watch.next_change(15).instances == ()
+        client.txn().then(*[ops.put(where + i, f'{{"name":"web","id":"{i}","address":"{i}"}}') for i in "abc"]).commit()
+        assert ids(next(watch).instances) == ["a", "b", "c"]
+        client.delete(where, prefix=True)
+        assert registry.fetch("web") == ()
+        change = next(watch)
+        assert change.guarded and ids(change.instances) == ["a", "b", "c"] == ids(registry.discover("web"))
+
+
+def test_file(own_etcd, tmp_path):
+    kept = tmp_path / "kept"
+    options = {"prefix": "services", "file": str(kept)}
+    with coord.Client(own_etcd.endpoint, mirror_file_interval=0.01) as client, client.registry(**options) as registry:
+        client.put("services/web/a", '{"name":"web","id":"a","address":"a"}')
+        until(lambda: registry.discover("web") and kept.exists() and b"address" in kept.read_bytes())
+    own_etcd.kill()
+    with coord.Client(own_etcd.endpoint, connect_lazy=True, request_timeout=0.2) as client:
+        with client.registry(**options) as registry:
+            assert registry._patience(None) > 200  # not the very moment at which the library turns to the file
+            assert ids(registry.discover("web", timeout=30)) == ["a"] and registry.staleness > 0
+
+
 def picked(picker, times, key=None):
     return [picker.pick(key).id for _ in range(times)]
 

@@ -27,6 +27,8 @@ def test_those_of_one_revision_come_together(client, name):
         client.txn().then(*[ops.put(f"{name}{i}", "x") for i in range(5)]).commit()
         batch = watch.next_batch(timeout=10)
         assert len(batch) == 5 and len({change.revision for change in batch}) == 1
+        client.txn().then(*[ops.put(f"{name}{i}", "y") for i in range(3)]).commit()
+        assert [change.text for change in next(watch.batches())] == ["y", "y", "y"]
 
 
 def test_from_the_past_and_only_deletes(client, name):
@@ -91,6 +93,8 @@ def test_asyncio(etcd, name):
                 await client.pipeline([ops.put(f"{name}{i}", "x") for i in range(100)])
                 seen = [await watch.next_change(timeout=10) for _ in range(100)]
                 assert len({change.key for change in seen}) == 100
+                await client.txn().then(ops.put(name + "a", "2"), ops.put(name + "b", "2")).commit()
+                assert len(await watch.batches().__anext__()) == 2
                 asyncio.get_running_loop().call_later(0.1, watch.close)
                 assert [change async for change in watch] == []
 

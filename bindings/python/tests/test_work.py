@@ -47,6 +47,20 @@ def test_work_is_done_once(client, etcd, name):
         mine.take()
 
 
+def test_told_when_what_was_taken_is_lost(client, name):
+    with client.work_queue(name, ttl=30) as queue:
+        queue.put("one")
+        item = queue.take()
+        (lease,) = {kv.lease_id for kv in client.get_prefix(name) if kv.lease_id}
+        client.lease_revoke(lease)
+        event = queue.next_event(timeout=30)
+        while event.type != "lost":
+            event = queue.next_event(timeout=30)
+        assert isinstance(event.reason, coord.Lost) and queue.remaining(item) == 0
+        with pytest.raises(coord.Lost):
+            queue.done(item)
+
+
 def test_asyncio(etcd, name):
     async def story(client):
         await client.barrier_raise(name)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 AT_ONCE_MS = 1
+FILE_MS: Final = 500
+"""For what a file has to come: the library opens it when etcd has not answered within request_timeout."""
 AT_MOST_OLD: Final = 0.001
 """Seconds that an answer is used again before the library is asked anew: a call into it costs more than the answer."""
 
@@ -86,6 +88,7 @@ class RegistryBase(OfHandle):
         self._is_read = False
         self._seen: dict[str, Seen] = {}
         self._prefix = str(keywords.get("registry_prefix") or client._option("registry.prefix"))
+        self._has_file = bool(keywords.get("mirror_file") or client._option("mirror.file"))
         self._ptr: Any = ffi.gc(
             opened("coord_registry *", lib.coord_registry_open, client._ptr, client._handle_options(keywords)),
             lib.coord_registry_free,
@@ -98,7 +101,9 @@ class RegistryBase(OfHandle):
         return ms / 1000 if ms >= 0 else None
 
     def _patience(self, timeout: Optional[Seconds]) -> int:
-        return int(self._client._option("request.timeout.ms")) if timeout is None else patience(timeout)
+        if timeout is not None:
+            return patience(timeout)
+        return int(self._client._option("request.timeout.ms")) + (FILE_MS if self._has_file else 0)
 
     def _settled(self, watch: ServiceWatchBase, record: Optional[Record]) -> bool:
         """While the local copy is made: whether it is there. None: the time has passed."""
