@@ -124,9 +124,6 @@ coord_code coord_call_many(coord_client *client, const coord_op *const *ops, siz
   return code;
 }
 
-/* So many need no memory to be submitted together. */
-enum { FEW = 32 };
-
 coord_code coord_submit_many(coord_client *client, const coord_op *const *ops, size_t n,
                              int32_t timeout_ms, coord_queue *queue, uint64_t tag,
                              uint64_t *call_ids, coord_error **err) {
@@ -134,8 +131,7 @@ coord_code coord_submit_many(coord_client *client, const coord_op *const *ops, s
   if (code == COORD_OK) code = check(client, ops, timeout_ms, err);
   if (code == COORD_OK) code = coord__check_queue(queue, err);
   if (code != COORD_OK || n == 0) return code;
-  coord__task *few[FEW];
-  coord__task **tasks = n <= FEW ? few : coord__calloc(n, sizeof *tasks);
+  coord__task **tasks = coord__calloc(n, sizeof *tasks);
   if (tasks == NULL) return coord__no_memory(err);
   coord__sink sink = {.queue = queue};
   code = make_all(client, ops, n, timeout_ms, &sink, tasks, err);
@@ -150,7 +146,7 @@ coord_code coord_submit_many(coord_client *client, const coord_op *const *ops, s
     coord__loop_kick(client->loop);
     coord__client_release(client);
   }
-  if (tasks != few) coord__free(tasks);
+  coord__free(tasks);
   return code;
 }
 
