@@ -316,7 +316,10 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   reg->registry->asking--;
   coord__registry_turn(reg->registry);
   if (code == COORD_OK) code = read_answer(reg, result, &answer, &err);
-  if (code == COORD_OK) reg->seen = result->revision;
+  if (code == COORD_OK) {
+    reg->seen = result->revision;
+    coord__lookout_reached(&reg->lookout, reg->seen);
+  }
   coord__result_free(result);
   if (reg->entry.state == COORD__ENTRY_OVER) {
     coord_error_free(err);

@@ -36,11 +36,14 @@ static size_t count_keys(const coord__service *s, const coord__snapshot *snapsho
 
 /* Of what is there already the same object; NULL: it is none, or memory is out. */
 static coord_instance *instance_of(const coord__service *s, const coord__item *item,
-                                   const coord_instances *before, size_t *at) {
+                                   const coord_instances *before, size_t *at, int64_t revision) {
   const char *id = (const char *)item->kv.key.data + s->prefix.len;
   bool is_text = strlen(id) == item->kv.key.len - s->prefix.len;
   coord_instance *old = is_text ? coord__roster_find(before, id, at) : NULL;
-  if (old != NULL && old->mod == item->kv.mod_revision) return coord__instance_retain(old);
+  /* In a store that was restored from a backup a revision comes twice. */
+  bool goes_on = before != NULL && before->revision <= revision;
+  if (old != NULL && goes_on && old->mod == item->kv.mod_revision)
+    return coord__instance_retain(old);
   coord_kv kv = coord__item_kv(item);
   bool is_new = before == NULL || item->kv.mod_revision > before->revision;
   coord_instance *i = coord__registry_read(s->registry, &kv, is_new);
@@ -56,12 +59,12 @@ static coord_instances *read_roster(const coord__service *s, const coord__snapsh
   coord_instances *r = coord__roster_new(count_keys(s, snapshot));
   if (r == NULL) return NULL;
   size_t at_before = 0;
+  r->revision = coord__snapshot_revision(snapshot);
   coord__cursor at = seek(snapshot, &s->prefix);
   for (coord__item *i; (i = coord__cursor_next(&at)) != NULL && begins_with(&i->kv, &s->prefix);) {
-    coord_instance *instance = instance_of(s, i, before, &at_before);
+    coord_instance *instance = instance_of(s, i, before, &at_before, r->revision);
     if (instance != NULL) r->all[r->count++] = instance;
   }
-  r->revision = coord__snapshot_revision(snapshot);
   return r;
 }
 

@@ -44,6 +44,22 @@ static coord__feed *choose(coord__watcher *watcher) {
   return feed != NULL ? feed : best;
 }
 
+coord__subscription *coord__watcher_doubts(coord__watcher *watcher) {
+  coord__subscription *one = NULL;
+  for (coord__list *n = watcher->feeds.next; n != &watcher->feeds; n = n->next) {
+    coord__subscription *s = coord__feed_doubts(COORD__CONTAINER(n, coord__feed, link));
+    if (s != NULL) one = s;
+  }
+  return one;
+}
+
+void coord__watcher_settle(coord__watcher *watcher, int64_t revision) {
+  for (coord__list *n = watcher->feeds.next, *next; n != &watcher->feeds; n = next) {
+    next = n->next;
+    coord__feed_settle(COORD__CONTAINER(n, coord__feed, link), revision);
+  }
+}
+
 bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s) {
   coord__feed *feed = choose(watcher);
   if (feed == NULL) return false;

@@ -20,6 +20,13 @@ typedef enum coord__subscription_state {
   COORD__SUBSCRIPTION_PARKED /* takes nothing now */
 } coord__subscription_state;
 
+/* Whether the store still holds what was told: its server has not come as far. */
+typedef enum coord__doubt {
+  COORD__DOUBT_NONE,
+  COORD__DOUBT_NEW,
+  COORD__DOUBT_ASKED /* what is under way settles it */
+} coord__doubt;
+
 /* A watch and its place. Owned by whoever adds it, until it is removed or has ended. */
 typedef struct coord__subscription {
   coord__watch watch;
@@ -29,6 +36,7 @@ typedef struct coord__subscription {
   coord__subscription_state state;
   coord_code broken; /* why it had to be asked for again; COORD_OK: it has not */
   int refusals;      /* in a row */
+  coord__doubt doubt;
   const struct coord__subscriber *subscriber;
   void *owner; /* for the subscriber */
   /* May be NULL: it stood, and is interrupted now; its stream was last heard of then. */
@@ -47,6 +55,9 @@ typedef struct coord__subscriber {
 typedef struct coord__watcher_config {
   const coord__method *method;
   int64_t liveness_ns;
+  /* There are doubts: coord__watcher_doubts and then _settle are to be called, neither from within.
+   * NULL: a server that is behind is taken to lag. */
+  void (*verify)(coord__watcher *watcher);
   bool one_at_a_time; /* the wire answers out of order, and knows no requests for progress */
 } coord__watcher_config;
 
@@ -65,6 +76,13 @@ void coord__watcher_init(coord__watcher *watcher, coord__rpc *rpc,
 void coord__watcher_end(coord__watcher *watcher, coord_code code, const char *why);
 /* After that. */
 void coord__watcher_free(coord__watcher *watcher);
+
+/* The store is going to be asked for its newest revision, by a read that no member answers by itself, for
+ * all that are in doubt now: one of them; NULL: none is. */
+coord__subscription *coord__watcher_doubts(coord__watcher *watcher);
+/* It is this one. Of those, some are with a server that only lags, and stand; the others were told what
+ * this store does not hold, and end. */
+void coord__watcher_settle(coord__watcher *watcher, int64_t revision);
 
 /* False: memory is out. */
 bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s);
