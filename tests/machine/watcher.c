@@ -376,6 +376,24 @@ static void restored_store_ends_what_it_does_not_hold(void) {
   end_watching(2);
 }
 
+/* By the time the second one stands the store has come further than it was. */
+static void restored_store_that_has_come_on(void) {
+  coord__subscription *one = NULL;
+  two_stand(1, 2);
+  say((words){.id = 2, .revision = 9, .event = 6});
+  answer("watch", 14, "etcdserver: server stopped");
+  arrives("watch", 1, "-");
+  sends("create:1@9 create:2@7");
+  say((words){.id = 1, .revision = 4, .created = true});
+  on_loop(do_ask, &one);
+  settle_at(4);
+  told(0, "stands@8 COMPACTED");
+  sends("cancel:1");
+  say((words){.id = 2, .revision = 30, .created = true});
+  told(1, "stands@4 1@6 COMPACTED");
+  end_watching(2);
+}
+
 static void other_cluster_ends_all(void) {
   two_stand(1, 2);
   say((words){.id = 2, .revision = 9, .event = 6});
@@ -579,9 +597,9 @@ T_MAIN(T_CASE(events_go_where_they_belong), T_CASE(refusal_hits_the_oldest_reque
        T_CASE(lost_stream_is_opened_again_from_where_it_was),
        T_CASE(removed_ones_are_cancelled_and_not_heard), T_CASE(parked_ones_go_on_without_a_word),
        T_CASE(restored_store_ends_what_it_does_not_hold), T_CASE(other_cluster_ends_all),
-       T_CASE(compaction_is_the_end), T_CASE(server_cancels_one),
-       T_CASE(bad_answers_begin_the_stream_anew), T_CASE(refused_for_good_ends_all),
-       T_CASE(too_large_an_answer_is_asked_for_in_fragments),
+       T_CASE(restored_store_that_has_come_on), T_CASE(compaction_is_the_end),
+       T_CASE(server_cancels_one), T_CASE(bad_answers_begin_the_stream_anew),
+       T_CASE(refused_for_good_ends_all), T_CASE(too_large_an_answer_is_asked_for_in_fragments),
        T_CASE(large_message_that_is_on_its_way_is_no_silence),
        T_CASE(silent_server_is_asked_and_left), T_CASE(idle_server_is_left_alone),
        T_CASE(wire_that_answers_out_of_order_is_asked_one_by_one),

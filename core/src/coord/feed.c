@@ -311,7 +311,7 @@ static void end_restored(coord__feed *f, coord__subscription *s, int64_t revisio
   if (revision > 0) {
     coord__fail(&err, COORD_COMPACTED,
                 "watch: the store was restored from a backup: revision %lld was there before, and "
-                "now it is at %lld",
+                "then it was at %lld",
                 (long long)s->watch.reached, (long long)revision);
   } else {
     coord__fail(&err, COORD_COMPACTED,
@@ -326,6 +326,7 @@ static bool tell_stands(coord__feed *f, coord__subscription *s, bool has_stood) 
   coord_code broken = s->broken;
   s->broken = COORD_OK;
   s->doubt = COORD__DOUBT_NONE;
+  s->era = f->watcher->era;
   s->watch.has_stood = true;
   if (has_stood && broken == COORD_OK) return true; /* it was parked: nobody else knows */
   if (s->subscriber->stands(s, s->watch.next - 1, broken)) return true;
@@ -364,10 +365,20 @@ coord__subscription *coord__feed_doubts(coord__feed *f) {
   return one;
 }
 
+bool coord__feed_refutes(const coord__feed *f, int64_t revision) {
+  for (coord__list *n = f->subs.next; n != &f->subs; n = n->next) {
+    if (sub_of(n)->doubt == COORD__DOUBT_ASKED && revision < sub_of(n)->watch.reached) return true;
+  }
+  return false;
+}
+
 void coord__feed_settle(coord__feed *f, int64_t revision) {
   for (coord__list *n = f->subs.next, *next; n != &f->subs; n = next) {
     coord__subscription *s = sub_of(n);
     next = n->next;
+    if (s->state == COORD__SUBSCRIPTION_LIVE && s->doubt == COORD__DOUBT_NONE) {
+      s->era = f->watcher->era;
+    }
     if (s->doubt != COORD__DOUBT_ASKED) continue;
     if (revision < s->watch.reached) {
       end_restored(f, s, revision);
@@ -380,7 +391,7 @@ void coord__feed_settle(coord__feed *f, int64_t revision) {
 
 static void take_news(coord__feed *f, coord__subscription *s, const coord__answer *a) {
   bool has_stood = s->watch.has_stood;
-  int64_t next = s->watch.next;
+  int64_t next = s->watch.next, reached = s->watch.reached;
   coord__news news = coord__watch_take(&s->watch, a);
   if (!end_doubt(f, s, next)) {
     if (news.event != NULL) coord_event_free(news.event);
@@ -390,7 +401,11 @@ static void take_news(coord__feed *f, coord__subscription *s, const coord__answe
     case COORD__NEWS_NOTHING:
       break;
     case COORD__NEWS_STANDS:
-      tell_stands(f, s, has_stood);
+      if (s->era != f->watcher->era && reached > f->watcher->restored_at) {
+        end_restored(f, s, f->watcher->restored_at);
+      } else {
+        tell_stands(f, s, has_stood);
+      }
       break;
     case COORD__NEWS_BEHIND:
       begin_doubt(f, s);

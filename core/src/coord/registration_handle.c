@@ -10,6 +10,7 @@
 #include "coord/entry.h"
 #include "coord/lookout.h"
 #include "coord/teller.h"
+#include "coord/watch_handle.h"
 #include "etcd/result.h"
 #include "etcd/task.h"
 #include "etcd/txn.h"
@@ -52,6 +53,7 @@ struct coord_registration {
   coord__timer timer;
   coord__lookout lookout; /* for deletes of the key */
   int64_t seen;           /* the revision at which the key was as it should be */
+  unsigned era;           /* in which that was */
   int64_t deleted;        /* the revision of a delete that is to be told; 0: none */
   coord__list waiters;
   pthread_mutex_t mutex;
@@ -234,6 +236,8 @@ static void on_wake(coord__lookout *l) {
     coord__lookout_stop(l);
     l->failures++;
     coord__entry_doubt(&reg->entry);
+  } else if (!l->watching && reg->era != coord__client_era(l->client)) {
+    coord__entry_doubt(&reg->entry);
   } else if (!l->watching && reg->entry.state == COORD__ENTRY_RESTS) {
     coord_op *get = coord__op_get(reg->key.data, reg->key.len);
     if (get != NULL) coord__op_set(get, COORD_OP_NO_PUTS, 1);
@@ -318,6 +322,7 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   if (code == COORD_OK) code = read_answer(reg, result, &answer, &err);
   if (code == COORD_OK) {
     reg->seen = result->revision;
+    reg->era = coord__client_era(client_of(reg));
     coord__lookout_reached(&reg->lookout, reg->seen);
   }
   coord__result_free(result);

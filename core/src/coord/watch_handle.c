@@ -179,6 +179,10 @@ coord__watcher *coord__client_watcher(coord_client *c) {
   return all != NULL ? &all->watcher : NULL;
 }
 
+unsigned coord__client_era(const coord_client *c) {
+  return c->watches != NULL ? c->watches->watcher.era : 0;
+}
+
 /* ---- life ---- */
 
 static void free_watch(coord_watch *w) {

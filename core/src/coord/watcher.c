@@ -54,6 +54,14 @@ coord__subscription *coord__watcher_doubts(coord__watcher *watcher) {
 }
 
 void coord__watcher_settle(coord__watcher *watcher, int64_t revision) {
+  bool is_restored = false;
+  for (coord__list *n = watcher->feeds.next; n != &watcher->feeds; n = n->next) {
+    is_restored |= coord__feed_refutes(COORD__CONTAINER(n, coord__feed, link), revision);
+  }
+  if (is_restored) {
+    watcher->era++;
+    watcher->restored_at = revision;
+  }
   for (coord__list *n = watcher->feeds.next, *next; n != &watcher->feeds; n = next) {
     next = n->next;
     coord__feed_settle(COORD__CONTAINER(n, coord__feed, link), revision);
@@ -63,6 +71,7 @@ void coord__watcher_settle(coord__watcher *watcher, int64_t revision) {
 bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s) {
   coord__feed *feed = choose(watcher);
   if (feed == NULL) return false;
+  if (!s->watch.has_stood) s->era = watcher->era; /* else it was parked */
   coord__feed_add(feed, s);
   return true;
 }

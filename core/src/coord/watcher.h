@@ -37,6 +37,7 @@ typedef struct coord__subscription {
   coord_code broken; /* why it had to be asked for again; COORD_OK: it has not */
   int refusals;      /* in a row */
   coord__doubt doubt;
+  unsigned era; /* of the store in which it has stood */
   const struct coord__subscriber *subscriber;
   void *owner; /* for the subscriber */
   /* May be NULL: it stood, and is interrupted now; its stream was last heard of then. */
@@ -68,6 +69,10 @@ struct coord__watcher {
   size_t feed_count;
   coord__list parked;
   coord__buf frame; /* for what is sent */
+  /* So many times a store was found restored, the last time at this revision. Who has seen more than that
+   * in an era before looks anew, however far the store has come since. */
+  unsigned era;
+  int64_t restored_at;
 };
 
 void coord__watcher_init(coord__watcher *watcher, coord__rpc *rpc,
