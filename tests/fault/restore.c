@@ -65,6 +65,11 @@ static void watches_and_mirrors_say_so(void) {
   t_stands(queues[0], 1, COORD_OK);
   T_CODE(coord_mirror_open(client, "k/", 2, NULL, queues[1], 2, &mirror, NULL), COORD_OK);
   for (int i = 1; i <= NUMBERS; i++) put(client, i % 2 == 0 ? "k/a" : "k/b", i);
+  t_changes(queues[0], 1, NUMBERS, 2); /* what was not told yet would be missed by nobody */
+  char last[16];
+  snprintf(last, sizeof last, "%d", NUMBERS);
+  int64_t deadline = t_now_ms() + WAIT;
+  while (strcmp(value_in(mirror, "k/a"), last) != 0 && t_now_ms() < deadline) usleep(1000);
   int64_t before = coord_mirror_revision(mirror);
   go_back(cluster);
   until(queues[0], COORD_EVENT_CLOSED, COORD_COMPACTED);
