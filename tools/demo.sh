@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Real data through libcoord into a real etcd and back, compared byte by byte; a race of compare-and-set; then five
-# processes, one lock, one file, and what is left of it when a holder is killed or stopped.
+# processes, one lock, one file, and what is left of it when a holder is killed or stopped; then a service of which an
+# instance is killed while it is called, and a configuration that reaches all who use it.
 #
 # usage: tools/demo.sh [FILE]      FILE: in the form of dpkg's status file, which is the default
 #
-# `./dev demo` builds what this needs and calls it. COORD_BIN, COORD_RACE and COORD_LOCK_EXAMPLE name the `coord` command
-# and the examples counter_race and lock to use; COORD_TEST_ETCD and COORD_TEST_ETCDCTL name the server and its own client,
+# `./dev demo` builds what this needs and calls it. COORD_BIN, COORD_RACE, COORD_LOCK_EXAMPLE and COORD_CALL_SERVICE name the
+# `coord` command and the examples counter_race, lock and call_service to use; COORD_TEST_ETCD and COORD_TEST_ETCDCTL name the server and its own client,
 # otherwise those on PATH are taken. Writes only to a temporary directory, which it removes.
 set -euo pipefail
 export LC_ALL=C # points in numbers, whatever the user's language
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 threads=8 increments=500 page=100 gets=20
-lock=/demo/lock ttl=2 workers=5 rounds=8
+lock=/demo/lock ttl=2 workers=5 rounds=8 calls=25
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
@@ -35,6 +36,7 @@ program() {
 coord=$(program "coord command" "${COORD_BIN:-$root/build/release/bindings/cli/coord}")
 race=$(program "counter_race example" "${COORD_RACE:-$root/build/release/examples/c/counter_race}")
 guarded=$(program "lock example" "${COORD_LOCK_EXAMPLE:-$root/build/release/examples/c/lock}")
+caller=$(program "call_service example" "${COORD_CALL_SERVICE:-$root/build/release/examples/c/call_service}")
 etcd=$(program etcd "${COORD_TEST_ETCD:-etcd}")
 etcdctl=$(program etcdctl "${COORD_TEST_ETCDCTL:-etcdctl}")
 python=$(program python3 python3)
@@ -55,7 +57,7 @@ work=$(mktemp -d)
 tidy() {
   local left
   mapfile -t left < <(jobs -p)
-  [ ${#left[@]} = 0 ] || kill -KILL "${left[@]}" 2>/dev/null || true
+  [ ${#left[@]} = 0 ] || { kill -KILL "${left[@]}" && wait; } 2>/dev/null || true
   rm -rf "$work"
 }
 trap tidy EXIT
@@ -66,6 +68,7 @@ mkdir bin
 ln -s "$coord" bin/coord
 ln -s "$race" bin/counter_race
 ln -s "$guarded" bin/lock
+ln -s "$caller" bin/call_service
 ln -s "$etcdctl" bin/etcdctl
 ln -s "$python" bin/python3
 unset "${!ETCDCTL_@}"
@@ -308,6 +311,108 @@ grep -q '^lock: refused' stale.err || fail "the stale holder says: $(cat stale.e
 same "the number" 1 "$(coord get --print-value-only /demo/number)"
 good "etcd refuses: the write is bound to the lock by coord_op_if_held, whatever the process believes"
 
+# An instance of the service web: takes a free port, registers it, and serves there what it is called. Killing `coord
+# register` kills the server too, as the end of a machine would.
+cat >bin/instance <<'PYTHON'
+#!/usr/bin/env python3
+import http.server, os, socket, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        me = os.environ["COORD_INSTANCE_ID"]
+        with open("calls." + me, "a") as log:
+            log.write("call\n")
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write((me + "\n").encode())
+
+    def log_message(self, *_):
+        pass
+
+if sys.argv[1] == "serve":
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.socket = socket.socket(fileno=int(sys.argv[2]))
+    server.serve_forever()
+port = socket.create_server(("127.0.0.1", 0), backlog=64)
+port.set_inheritable(True)
+os.execvp("coord", ["coord", "register", "--quiet", "web", "--id", sys.argv[1], "--address", "127.0.0.1", "--port",
+                    str(port.getsockname()[1]), "--ttl", sys.argv[2], "--drain", "100ms", "--",
+                    "instance", "serve", str(port.fileno())])
+PYTHON
+chmod +x bin/instance
+
+# How many calls an instance has had, by its own count.
+served() { cat "calls.$1" 2>/dev/null | wc -l; }
+served_by() { # MORE ID...: each so many
+  local id more=$1
+  shift
+  for id in "$@"; do [ "$(served "$id")" -ge "$more" ] || return 1; done
+}
+up() { [ "$(coord discover web --json --quiet | grep -c '"status":"up"')" = "$1" ]; }
+# What the caller says: a number in the line of an instance or of all.
+said() { sed -nE "s/^$1\$/\1/p" called; }
+
+declare -A instances
+heading "Three instances of a service" "coord register web --id ID --address 127.0.0.1 --port PORT --ttl $ttl -- serve"
+for id in a b c; do
+  instance "$id" $ttl 2>"instance.$id" &
+  instances[$id]=$!
+done
+until_true 30 up 3 || fail "three instances do not come up: $(cat instance.?)"
+coord discover web | sed 's/^/   | /'
+heading "A caller, round robin" "call_service web"
+call_service web >called 2>call.err &
+calling=$!
+until_true 30 served_by $calls a b c || fail "the caller does not call all: $(cat called call.err)"
+begin=$EPOCHREALTIME
+step "One is killed while it is called" "kill -KILL ${instances[b]}"
+wait "${instances[b]}" 2>/dev/null || true
+until_true 30 grep -q '^b is gone' called || fail "the instance stays in the registry: $(cat called call.err)"
+lost=$(seconds_since "$begin")
+at=$(($(served a) + $(served c)))
+until_true 30 served_by $((at / 2 + calls)) a c || fail "the others are not called: $(cat called call.err)"
+kill -TERM $calling
+wait $calling || fail "the caller saw errors: $(cat called call.err)"
+sed 's/^/   | /' called
+same "calls that failed" 0 "$(said '([0-9]+) calls failed.*')"
+same "calls that the killed one served afterwards" 0 "$(said 'b served [0-9]+ calls, and ([0-9]+) after.*')"
+for id in a b c; do
+  [ "$(said "$id served ([0-9]+) calls.*")" -ge $((calls / 2)) ] || fail "$id was hardly called before: $(cat called)"
+  [ $id = b ] || [ "$(said "$id served [0-9]+ calls, and ([0-9]+) after.*")" -ge $calls ] || fail "$id was hardly called after"
+done
+up 2 || fail "two instances should be left"
+good "no call failed; the killed one was out of all discovery $lost s later, when its lease of $ttl s had ended"
+kill -TERM "${instances[a]}" "${instances[c]}"
+wait "${instances[a]}" "${instances[c]}" || true
+[ -z "$(coord services --quiet)" ] || fail "instances that ended are registered still"
+
+# Tells what it was started with, and when.
+cat >bin/app <<'SH'
+#!/usr/bin/env bash
+echo "$LEVEL $EPOCHREALTIME" >"app.$1.new"
+mv "app.$1.new" "app.$1"
+exec sleep 600
+SH
+chmod +x bin/app
+all_have() { [ "$(cat app.[0-9] 2>/dev/null | grep -c "^$1 ")" = $workers ]; }
+
+pids=()
+coord config set prod level '"info"' >written
+heading "$workers applications, one configuration" "coord env prod.appN --restart -- app N"
+for ((i = 1; i <= workers; i++)); do
+  coord env --quiet prod.app$i --restart -- app $i 2>"env.$i" &
+  pids+=($!)
+done
+until_true 30 all_have info || fail "not all have the configuration: $(cat env.? app.?)"
+note "each has what is set for prod.appN, and else what is set for prod"
+begin=$EPOCHREALTIME
+step "A change of it" "coord config set prod level '\"debug\"' >written"
+until_true 30 all_have debug || fail "the change does not reach all: $(cat env.? app.?)"
+reached=$(cat app.[0-9] | awk -v a="$begin" '$2 > last { last = $2 } END { printf "%.3f", last - a }')
+good "all $workers run with it $reached s after \`coord config set\` began, each started anew"
+kill -TERM "${pids[@]}"
+wait "${pids[@]}" || true
+
 # ---- the table ---------------------------------------------------------------------------------
 
 # WHAT AMOUNT SECONDS RATE RATE
@@ -337,5 +442,7 @@ row "race: increments, $threads threads" "$((threads * increments))" "$(short "$
   "$(rate $((threads * increments)) "$took") /s" ""
 row "race: conflicts, tried again" "$conflicts" "$(short "$took")" "$(rate "$conflicts" "$took") /s" ""
 row "lock: killed holder to next one" "lease of $ttl s" "$takeover" "" ""
+row "caller: killed to undiscovered" "lease of $ttl s" "$lost" "" ""
+row "configuration: set to running" "$workers processes" "$reached" "" ""
 printf '\n%s\n' "${green}All as it should be${plain}, in $(seconds_since "$started") s. \
 \`coord dev\` now stops the etcd and removes its data."

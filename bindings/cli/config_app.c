@@ -13,8 +13,11 @@ static int set_options(const struct args *args, bool whole, coord_options *optio
   if (prefix != NULL) code = session_set(options, "--prefix", "config.prefix", prefix);
   /* What a program wants that shares the options file does not matter here. */
   if (code == CLI_FINE) code = session_set(options, "config", "config.manual", "false");
+  if (code == CLI_FINE) code = session_set(options, "config", "mirror.wait", "true");
+  /* What reading the layers takes at most; ops have it by themselves. */
+  if (code == CLI_FINE) code = session_bound(args, options, "request.timeout.ms");
   if (code != CLI_FINE) return code;
-  return session_set(options, "config", "mirror.wait", whole ? "true" : "false");
+  return session_set(options, "config", "config.live", whole ? "true" : "false");
 }
 
 int config_open(const struct args *args, const char *what, const char *application, bool whole,

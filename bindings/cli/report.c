@@ -81,8 +81,15 @@ int exit_code_of(coord_code code, const coord_error *err) {
   }
 }
 
+/* Without the verb that the message may begin with as well: "config: ..." of "config get". */
+static const char *without_verb(const char *message, const char *what) {
+  size_t len = strcspn(what, " ");
+  bool repeats = strncmp(message, what, len) == 0 && strncmp(message + len, ": ", 2) == 0;
+  return repeats ? message + len + 2 : message;
+}
+
 int call_error(const char *what, coord_code code, const coord_error *err) {
-  const char *message = coord_error_message(err);
+  const char *message = without_verb(coord_error_message(err), what);
   const char *endpoint = coord_error_endpoint(err);
   const char *outcome =
       coord_error_flags(err) & COORD_MAYBE_APPLIED ? "; the write may have been applied" : "";

@@ -61,16 +61,17 @@ static int set_shortcuts(coord_options *options, const struct args *args) {
   return exit_code;
 }
 
-/* A shorter --timeout bounds connecting too. */
-static int bound_connect(coord_options *options, const struct args *args, int32_t timeout_ms) {
+int session_bound(const struct args *args, coord_options *options, const char *name) {
   const char *now = NULL;
+  int32_t timeout_ms = 0;
   int64_t present = 0;
-  if (timeout_ms <= 0 || was_set(args, "connect.timeout.ms")) return CLI_FINE;
-  if (coord_options_get(options, "connect.timeout.ms", &now, NULL) != COORD_OK) return CLI_FINE;
+  if (!args_duration(args, "--timeout", &timeout_ms)) return CLI_USAGE;
+  if (timeout_ms <= 0 || was_set(args, name)) return CLI_FINE;
+  if (coord_options_get(options, name, &now, NULL) != COORD_OK) return CLI_FINE;
   if (!parse_number(now, 1, INT32_MAX, &present) || present <= timeout_ms) return CLI_FINE;
   char text[16];
   snprintf(text, sizeof text, "%d", (int)timeout_ms);
-  return session_set(options, "--timeout", "connect.timeout.ms", text);
+  return session_set(options, "--timeout", name, text);
 }
 
 static const char *present(const coord_options *options, const char *name) {
@@ -177,7 +178,7 @@ int session_options(const struct args *args, coord_options **out) {
   if (exit_code == CLI_FINE) exit_code = hush(options);
   if (exit_code == CLI_FINE) exit_code = set_flags(options, args);
   if (exit_code == CLI_FINE) exit_code = set_user(options, args);
-  if (exit_code == CLI_FINE) exit_code = bound_connect(options, args, timeout_ms);
+  if (exit_code == CLI_FINE) exit_code = session_bound(args, options, "connect.timeout.ms");
   if (exit_code == CLI_FINE) {
     *out = options;
   } else {

@@ -15,6 +15,8 @@ struct session {
 int session_options(const struct args *args, coord_options **out);
 /* Sets one option; `what` names in an error where the value is from. Returns the exit code. */
 int session_set(coord_options *options, const char *what, const char *name, const char *value);
+/* Makes an option in milliseconds no longer than --timeout, unless --option sets it. Returns the exit code. */
+int session_bound(const struct args *args, coord_options *options, const char *name);
 /* Opens a client; CLI_FINE, or the exit code after printing what is wrong. */
 int session_open(const struct args *args, struct session *out);
 /* The same with options that session_options has made, which it frees. */

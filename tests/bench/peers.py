@@ -289,9 +289,11 @@ class Python(Peer):
     first_ops = 60
     packages = ()
     library = None
+    distribution = None  # its name on PyPI, if it is not that of the library
+    folder = "python"    # of its virtual environment
 
     def prepare(self, refresh):
-        directory = os.path.join(PLACE, "python")
+        directory = os.path.join(PLACE, self.folder)
         self.python = os.path.join(directory, "bin", "python3")
         try:
             if not os.path.exists(self.python):
@@ -303,7 +305,7 @@ class Python(Peer):
             if not os.path.exists(self.python) or not self.importable():
                 hint = "(Debian's package python3-%s would do as well)" % self.library
                 raise Missing("%s\n    %s" % (error, hint)) from error
-        script = "import importlib.metadata as m; print(m.version(%r))" % self.library
+        script = "import importlib.metadata as m; print(m.version(%r))" % (self.distribution or self.library)
         self.version = build([self.python, "-c", script]).strip()
 
     def importable(self):

@@ -1,6 +1,7 @@
 /* Picking, discovering, reading configuration and restoring through the public API. One line of JSON on stdout. */
 #include <coord.h>
 #include <getopt.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -225,57 +226,79 @@ static coord_op *discover_op(void) { return coord_op_discover(run.registry, "web
 
 static coord_op *config_op(void) { return coord_op_config_get(run.config, "value"); }
 
-static void ask(coord_op *(*make)(void), long answers) {
-  coord_op *op = make();
+/* Each op is in flight once at most, so that a slow answer holds up no other. */
+typedef struct asking {
   coord_op *ops[WINDOW];
-  int64_t *begun = calloc((size_t)run.ops, sizeof *begun);
-  int64_t *samples = calloc((size_t)run.ops, sizeof *samples);
-  long started = 0, ended = 0, free_count = WINDOW;
   int free_ops[WINDOW];
-  int *op_of = calloc((size_t)run.ops, sizeof *op_of);
-  if (begun == NULL || samples == NULL || op_of == NULL || op == NULL) fail("no memory");
-  for (int i = 0; i < WINDOW; i++) {
-    ops[i] = make();
-    free_ops[i] = i;
-    if (ops[i] == NULL) fail("no memory");
+  int free_count;
+  int *op_of;     /* of each question */
+  int64_t *begun; /* from when it should have begun: who waits for its turn waits too */
+  int64_t *samples;
+  int64_t from, gap;
+  long started, ended;
+} asking;
+
+static bool submit_next(asking *a) {
+  int64_t due = a->from + a->started * a->gap;
+  if (a->started == run.ops || a->free_count == 0 || now_ns() < due) return false;
+  a->op_of[a->started] = a->free_ops[--a->free_count];
+  a->begun[a->started] = due;
+  coord_op *op = a->ops[a->op_of[a->started]];
+  if (coord_submit(run.client, op, WAIT_MS, run.queue, (uint64_t)a->started, NULL, NULL)) {
+    fail("no submit");
   }
-  if (coord_call(run.client, op, WAIT_MS, NULL, NULL)) fail("it cannot be asked");
-  coord_op_free(op);
-  int64_t from = now_ns();
-  while (ended < run.ops) {
-    while (started < run.ops && free_count > 0 &&
-           now_ns() - from >= started * (INT64_C(1000000000) / run.rate)) {
-      op_of[started] = free_ops[--free_count];
-      /* From when it should have begun: who waits for its turn waits too. */
-      begun[started] = from + started * (INT64_C(1000000000) / run.rate);
-      if (coord_submit(run.client, ops[op_of[started]], WAIT_MS, run.queue, (uint64_t)started, NULL,
-                       NULL)) {
-        fail("no submit");
-      }
-      started++;
-    }
-    coord_event *event =
-        coord_queue_next(run.queue, free_count == 0 || started == run.ops ? 1000 : 1);
-    if (event == NULL) continue;
+  a->started++;
+  return true;
+}
+
+/* Until there is an answer, or it is time for the next question. */
+static void wait_for_either(const asking *a) {
+  struct pollfd queue = {.fd = coord_queue_fd(run.queue), .events = POLLIN};
+  bool is_full = a->free_count == 0 || a->started == run.ops;
+  int64_t ns = is_full ? INT64_C(100000000) : a->from + a->started * a->gap - now_ns();
+  if (ns > 0) ppoll(&queue, 1, &(struct timespec){.tv_nsec = ns}, NULL);
+}
+
+static void take_answers(asking *a, long answers) {
+  for (coord_event *event; (event = coord_queue_next(run.queue, 0)) != NULL; a->ended++) {
     if (coord_event_type(event) != COORD_EVENT_RESULT || coord_event_code(event) != COORD_OK ||
         (long)coord_result_count(coord_event_result(event)) != answers) {
       fail("a question has failed");
     }
     long i = (long)coord_event_tag(event);
-    samples[i] = now_ns() - begun[i];
-    free_ops[free_count++] = op_of[i];
+    a->samples[i] = now_ns() - a->begun[i];
+    a->free_ops[a->free_count++] = a->op_of[i];
     coord_event_free(event);
-    ended++;
   }
-  double seconds = (double)(now_ns() - from) / 1e9;
-  qsort(samples, (size_t)run.ops, sizeof *samples, by_size);
+}
+
+static void ask(coord_op *(*make)(void), long answers) {
+  asking a = {.free_count = WINDOW, .gap = INT64_C(1000000000) / run.rate};
+  a.begun = calloc((size_t)run.ops, sizeof *a.begun);
+  a.samples = calloc((size_t)run.ops, sizeof *a.samples);
+  a.op_of = calloc((size_t)run.ops, sizeof *a.op_of);
+  if (a.begun == NULL || a.samples == NULL || a.op_of == NULL) fail("no memory");
+  for (int i = 0; i < WINDOW; i++) {
+    a.ops[i] = make();
+    a.free_ops[i] = i;
+    if (a.ops[i] == NULL) fail("no memory");
+  }
+  if (coord_call(run.client, a.ops[0], WAIT_MS, NULL, NULL)) fail("it cannot be asked");
+  a.from = now_ns();
+  while (a.ended < run.ops) {
+    while (submit_next(&a)) continue;
+    wait_for_either(&a);
+    take_answers(&a, answers);
+  }
+  double seconds = (double)(now_ns() - a.from) / 1e9;
+  qsort(a.samples, (size_t)run.ops, sizeof *a.samples, by_size);
   printf("{\"ops\":%ld,\"ops_per_s\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f}\n", run.ops,
-         (double)run.ops / seconds, (double)percentile(samples, run.ops, 50) / 1e3,
-         (double)percentile(samples, run.ops, 99) / 1e3);
-  for (int i = 0; i < WINDOW; i++) coord_op_free(ops[i]);
-  free(begun);
-  free(samples);
-  free(op_of);
+         (double)run.ops / seconds, (double)percentile(a.samples, run.ops, 50) / 1e3,
+         (double)percentile(a.samples, run.ops, 99) / 1e3);
+  for (int i = 0; i < WINDOW; i++) coord_op_free(a.ops[i]);
+  free(a.begun);
+  free(a.samples);
+  free(a.op_of);
 }
 
 static void discover(void) {

@@ -3,10 +3,13 @@ import argparse
 import datetime
 import json
 import os
+import shutil
 import statistics
 import sys
+import tempfile
 import time
 
+import cases
 import peers
 import program
 import report
@@ -69,9 +72,34 @@ def run_pick(coord, etcd, name, quick):
 
 
 def run_wire(coord, etcd, name, quick):
+    ops = RATE if quick else 4 * RATE
     text, _ = peers.measured([coord.registry, "--endpoint", etcd.endpoint, "--case", name.split(".")[0], "--instances", "10",
-                              "--rate", str(RATE), "--ops", str(RATE if quick else 4 * RATE)])
-    return json.loads(text)
+                              "--rate", str(RATE), "--ops", str(ops)])
+    figures = json.loads(text)
+    floor = run_floor(etcd, ops)
+    if floor is not None:
+        figures["floor_p99_us"] = floor
+    return figures
+
+
+def run_floor(etcd, ops):
+    """What this machine takes for reading one key at the same rate with nothing but nghttp2's load generator, from when a
+    question was sent; None without it."""
+    program = shutil.which("h2load")
+    if program is None:
+        return None
+    with tempfile.TemporaryDirectory(dir=peers.PLACE) as directory:
+        body, log = os.path.join(directory, "request"), os.path.join(directory, "log")
+        with open(body, "wb") as file:
+            file.write(peers.H2load.request(cases.parse("get.async.512.3")))
+        peers.measured([program, "-c", "1", "-t", "1", "-m", "512", "-n", str(ops), "--rps", str(RATE), "-d", body,
+                        "-H", "content-type: application/grpc", "-H", "te: trailers", "--log-file", log,
+                        "http://%s/etcdserverpb.KV/Range" % etcd.endpoint])
+        with open(log) as file:
+            times = sorted(int(line.split("\t")[2]) for line in file)
+    if len(times) != ops:
+        raise peers.Invalid("h2load has logged %d requests of %d" % (len(times), ops))
+    return float(times[ops * 99 // 100])
 
 
 def run_restore(coord, etcd):
@@ -153,7 +181,8 @@ def describe(entry):
     if "restored_s" in entry:
         return "registered in %.2f s; restored %.2f s after the restart, %.2f s of them etcd's; %d keys, %d leases" % (
             entry["register_s"], entry["restored_s"], entry["server_start_s"], entry["keys_later"], entry["leases"])
-    return "%.0f/s, p50 %.0f us, p99 %.0f us" % (entry["ops_per_s"], entry["p50_us"], entry["p99_us"])
+    floor = ", %.0f us for a plain read with h2load" % entry["floor_p99_us"] if "floor_p99_us" in entry else ""
+    return "%.0f/s, p50 %.0f us, p99 %.0f us%s" % (entry["ops_per_s"], entry["p50_us"], entry["p99_us"], floor)
 
 
 def main(words, progress):

@@ -160,10 +160,12 @@ static void write_under_way_at_the_cut_is_unknown(void) {
   t_key(key, "k");
   coord_op *op = coord_op_put(key, strlen(key), "v", 1);
   t_proxy_stall(proxy, true);
+  long before = t_etcd_unread(t_proxy_port(proxy));
   T_CODE(coord_submit(client, op, 0, queue, 1, NULL, NULL), COORD_OK);
-  T_TRUE(coord_queue_next(queue, 100) == NULL);
+  T_TRUE(t_etcd_wait_unread(t_proxy_port(proxy), before + (long)strlen(key) + 20));
+  T_TRUE(coord_queue_next(queue, 20) == NULL);
   t_proxy_cut(proxy);
-  coord_event *event = coord_queue_next(queue, 5000);
+  coord_event *event = coord_queue_next(queue, 10000);
   T_CODE(coord_event_code(event), COORD_UNAVAILABLE);
   T_INT(coord_error_flags(coord_event_error(event)), COORD_RETRIABLE | COORD_MAYBE_APPLIED);
   T_STR(coord_error_endpoint(coord_event_error(event)), t_proxy_endpoint(proxy));
@@ -184,7 +186,7 @@ static void connection_that_worked_is_made_anew_at_once(void) {
     t_proxy_cut(proxy);
     int64_t start = t_now_ms();
     T_TRUE(t_get_is(client, "absent", NULL));
-    T_TRUE(t_now_ms() - start < 300 * T_SLOW);
+    T_WITHIN(start, 300);
   }
   coord_client_free(client);
   t_proxy_stop(proxy);
@@ -236,7 +238,7 @@ static void calls_share_a_slow_line_instead_of_queueing_for_it(void) {
   t_proxy_delay(proxy, 50);
   int64_t start = t_now_ms();
   T_OK(coord_call_many(client, ops, 200, 0, NULL, NULL, &err), err);
-  T_TRUE(t_now_ms() - start < 2000 * T_SLOW); /* one after the other: 20 s */
+  T_WITHIN(start, 5000); /* one after the other: 20 s, on the gateway's 16 connections 1.3 s */
   coord_op_free(op);
   coord_client_free(client);
   t_proxy_stop(proxy);
@@ -255,7 +257,7 @@ static void stall_that_ends_in_time_does_no_harm(void) {
   T_TRUE(coord_queue_next(queue, 200) == NULL);
   t_proxy_stall(proxy, false);
   for (int i = 0; i < 50; i++) {
-    coord_event *event = coord_queue_next(queue, 5000);
+    coord_event *event = coord_queue_next(queue, 20000);
     T_TRUE(event != NULL);
     T_CODE(coord_event_code(event), COORD_OK);
     coord_event_free(event);
@@ -284,7 +286,7 @@ static void large_answers_do_not_starve_small_ones(void) {
   }
   int64_t start = t_now_ms();
   T_TRUE(t_get_is(client, "absent", NULL));
-  T_TRUE(t_now_ms() - start < 3000 * T_SLOW);
+  T_WITHIN(start, 3000);
   for (int i = 0; i < 64; i++) {
     coord_event *event = coord_queue_next(queue, 30000);
     coord_kv kv = {0};
@@ -331,21 +333,23 @@ static void refusing_endpoint_is_not_stormed(void) {
   coord_client *client = t_client_with("endpoints", t_proxy_endpoint(proxy), "request.timeout.ms",
                                        "1000", "log.level", "debug", NULL);
   coord_queue *queue = NULL;
-  int warnings = 0;
+  int warnings = 0, calls = 0;
   T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
   T_CODE(coord_client_log_to(client, queue, 0, NULL), COORD_OK);
   t_proxy_refuse(proxy, true);
-  t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, message);
-  T_HAS(message, t_proxy_endpoint(proxy));
-  for (coord_event *event; (event = coord_queue_next(queue, 0)) != NULL;) {
-    warnings += coord_event_level(event) == COORD_LOG_WARN;
-    coord_event_free(event);
+  for (; warnings < 2 && calls < 10; calls++) { /* one for each try */
+    t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, message);
+    T_HAS(message, t_proxy_endpoint(proxy));
+    for (coord_event *event; (event = coord_queue_next(queue, 0)) != NULL;) {
+      warnings += coord_event_level(event) == COORD_LOG_WARN;
+      coord_event_free(event);
+    }
   }
-  T_TRUE(warnings >= 2 && warnings < 20); /* one for each try */
+  T_TRUE(warnings >= 2 && warnings < 20 * calls);
   t_proxy_refuse(proxy, false);
   coord_error *err = NULL;
   coord_op *op = coord_op_get("absent", 6);
-  T_OK(coord_call(client, op, 5000, NULL, &err), err);
+  T_OK(coord_call(client, op, 20000, NULL, &err), err);
   coord_op_free(op);
   coord_client_free(client);
   coord_queue_free(queue);

@@ -1,6 +1,7 @@
 /* Servers that send calls away: GOAWAY, REFUSED_STREAM, few streams at a time, and silence. */
 #include <nghttp2/nghttp2.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,9 +33,16 @@ static void write_that_goaway_left_unprocessed_is_done_elsewhere(void) {
   t_peer_stop(peer);
 }
 
+static atomic_bool goes_on;
+
+static bool when_it_goes_on(t_peer *peer) {
+  (void)peer;
+  return atomic_load(&goes_on);
+}
+
 static void calls_below_the_last_stream_finish_on_the_old_connection(void) {
   /* The fourth call says goodbye: the three before it are answered later, on the same connection. */
-  static const t_rule rules[] = {{.times = 3, .delay_ms = 300, GOOD},
+  static const t_rule rules[] = {{.times = 3, .ready = when_it_goes_on, GOOD},
                                  {.times = 1, .goaway = true, .last_back = 1, .never = true},
                                  {GOOD}};
   coord_queue *queue = NULL;
@@ -46,9 +54,10 @@ static void calls_below_the_last_stream_finish_on_the_old_connection(void) {
     T_CODE(coord_submit(client, op, 0, queue, i, NULL, NULL), COORD_OK);
   }
   for (int i = 0; i < 4; i++) {
-    coord_event *event = coord_queue_next(queue, 5000);
+    coord_event *event = coord_queue_next(queue, 20000);
     T_CODE(coord_event_code(event), COORD_OK);
     if (i == 0) T_INT((long long)coord_event_tag(event), 3);
+    atomic_store(&goes_on, true);
     coord_event_free(event);
   }
   T_INT(t_peer_calls(peer, "KV/Put"), 5);
@@ -105,18 +114,25 @@ static void goaway_that_asks_for_calm_is_obeyed(void) {
   t_peer_stop(peer);
 }
 
+/* By its attempts and not by a deadline: that may pass while the server has the call and has not refused it
+ * yet, which is another matter. The pauses between eight are 768 ms, with the most jitter 614. */
+enum { EIGHT_MS = 600 };
+
+static coord_client *eight_times(t_peer *peer) {
+  return t_client_with("endpoints", t_peer_endpoint(peer), "retry.max.attempts", "8",
+                       "request.timeout.ms", "60000", NULL);
+}
+
 static void goaway_on_every_connection_is_no_storm(void) {
   static const t_rule rules[] = {{.goaway = true, .last_back = 1, .never = true}};
   t_peer *peer = t_peer_grpc(rules, 1, NULL);
-  coord_client *client =
-      t_client_with("endpoints", t_peer_endpoint(peer), "request.timeout.ms", "500", NULL);
+  coord_client *client = eight_times(peer);
   int64_t start = t_now_ms();
   coord_op *op = coord_op_put("k", 1, "v", 1);
   coord_error *err = NULL;
-  coord_code code = coord_call(client, op, 0, NULL, &err);
-  T_TRUE(code == COORD_UNAVAILABLE || code == COORD_TIMEOUT);
+  T_CODE(coord_call(client, op, 0, NULL, &err), COORD_UNAVAILABLE);
   T_INT(coord_error_flags(err) & COORD_MAYBE_APPLIED, 0);
-  T_TRUE(t_now_ms() - start < 1000 * T_SLOW);
+  T_TRUE(t_now_ms() - start >= EIGHT_MS);
   T_TRUE(t_peer_connections(peer) < 30);
   coord_error_free(err);
   coord_op_free(op);
@@ -141,15 +157,13 @@ static void write_that_is_always_refused_was_not_applied(void) {
   static const t_rule rules[] = {{.reset = T_RESET(NGHTTP2_REFUSED_STREAM)}};
   coord_error *err = NULL;
   t_peer *peer = t_peer_grpc(rules, 1, NULL);
-  coord_client *client =
-      t_client_with("endpoints", t_peer_endpoint(peer), "request.timeout.ms", "500", NULL);
+  coord_client *client = eight_times(peer);
   int64_t start = t_now_ms();
-  coord_code code = coord_put(client, "k", 1, "v", 1, &err);
-  T_TRUE(code == COORD_UNAVAILABLE || code == COORD_TIMEOUT);
+  T_CODE(coord_put(client, "k", 1, "v", 1, &err), COORD_UNAVAILABLE);
   T_INT(coord_error_flags(err) & COORD_MAYBE_APPLIED, 0);
   T_TRUE((coord_error_flags(err) & COORD_RETRIABLE) != 0);
-  T_TRUE(t_now_ms() - start < 1000 * T_SLOW);
-  T_TRUE(t_peer_calls(peer, "KV/Put") < 50);
+  T_TRUE(t_now_ms() - start >= EIGHT_MS);
+  T_INT(t_peer_calls(peer, "KV/Put"), 8);
   coord_error_free(err);
   coord_client_free(client);
   t_peer_stop(peer);
@@ -222,7 +236,7 @@ static void call_that_waits_for_a_stream_keeps_its_deadline(void) {
   int64_t start = t_now_ms();
   T_CODE(coord_call(client, op, 200, NULL, &err), COORD_TIMEOUT);
   T_INT(coord_error_flags(err) & COORD_MAYBE_APPLIED, 0); /* it was never sent */
-  T_TRUE(t_now_ms() - start < 700 * T_SLOW);
+  T_WITHIN(start, 700);
   T_INT(t_peer_calls(peer, "KV/Put"), 1);
   coord_error_free(err);
   coord_op_free(op);
@@ -235,21 +249,25 @@ static void call_that_waits_for_a_stream_keeps_its_deadline(void) {
 
 typedef struct patient {
   t_peer *peer;
+  const char *timeout_ms; /* of a PING */
   coord_code code;
   char message[256];
   int64_t took_ms;
+  int64_t held_up_ms;
 } patient;
 
 /* A call of 12 s to a server that never answers. */
 static void *wait_twelve_seconds(void *arg) {
   patient *p = arg;
   coord_error *err = NULL;
-  coord_client *client = t_client_with("endpoints", t_peer_endpoint(p->peer),
-                                       "keepalive.timeout.ms", "300", "log.level", "off", NULL);
+  coord_client *client =
+      t_client_with("endpoints", t_peer_endpoint(p->peer), "keepalive.timeout.ms", p->timeout_ms,
+                    "log.level", "off", NULL);
   coord_op *op = coord_op_put("k", 1, "v", 1);
   int64_t start = t_now_ms();
   p->code = coord_call(client, op, 12000, NULL, &err);
   p->took_ms = t_now_ms() - start;
+  p->held_up_ms = t_held_up_ms(start);
   snprintf(p->message, sizeof p->message, "%s", coord_error_message(err));
   coord_error_free(err);
   coord_op_free(op);
@@ -260,8 +278,9 @@ static void *wait_twelve_seconds(void *arg) {
 static void pings_tell_a_slow_server_from_a_dead_one(void) {
   static const t_rule never[] = {{.never = true}};
   pthread_t threads[2];
-  patient slow = {.peer = t_peer_grpc(never, 1, NULL)};
-  patient dead = {.peer = t_peer_grpc(never, 1, &(t_h2_settings){.deaf_to_pings = true})};
+  patient slow = {.peer = t_peer_grpc(never, 1, NULL), .timeout_ms = "60000"};
+  patient dead = {.peer = t_peer_grpc(never, 1, &(t_h2_settings){.deaf_to_pings = true}),
+                  .timeout_ms = "300"};
   t_peer *unused = t_peer_grpc(never, 1, NULL);
   coord_client *idle = t_client_with("endpoints", t_peer_endpoint(unused), NULL);
   pthread_create(&threads[0], NULL, wait_twelve_seconds, &slow);
@@ -271,7 +290,7 @@ static void pings_tell_a_slow_server_from_a_dead_one(void) {
   T_INT(t_peer_pings(slow.peer), 1);
   T_CODE(dead.code, COORD_UNAVAILABLE);
   T_HAS(dead.message, "PING");
-  T_TRUE(dead.took_ms >= 10000 && dead.took_ms < 11500);
+  T_TRUE(dead.took_ms >= 10000 && dead.took_ms - dead.held_up_ms < 11500);
   T_INT(t_peer_pings(unused), 0);
   T_INT(t_peer_open_connections(unused), 1);
   coord_client_free(idle);

@@ -26,15 +26,17 @@ static void open_towards(const struct stranger *row) {
   coord_client *client = NULL;
   coord_error *err = NULL;
   t_peer *peer = t_peer_raw(row->peer);
+  /* Who says something is not waited for until then. */
+  const char *timeout_ms = row->code == COORD_TIMEOUT ? "400" : "20000";
   coord_options *options = t_options("endpoints", t_peer_endpoint(peer), "connect.timeout.ms",
-                                     "400", "log.level", "off", NULL);
+                                     timeout_ms, "log.level", "off", NULL);
   int64_t start = t_now_ms();
   coord_code code = coord_client_open(options, &client, &err);
   if (code != row->code) {
     T_FAIL("%s: open gave %s: %s", row->peer->what, coord_code_name(code),
            coord_error_message(err));
   }
-  T_TRUE(t_now_ms() - start < 1000 * T_SLOW);
+  T_WITHIN(start, 1000);
   T_HAS(coord_error_message(err), t_peer_endpoint(peer));
   T_HAS(coord_error_message(err), row->hint);
   T_STR(coord_error_endpoint(err), t_peer_endpoint(peer));
@@ -55,7 +57,7 @@ static void stranger_before_etcd_in_the_list_does_no_harm(void) {
     t_peer *peer = t_peer_raw(strangers[i].peer);
     snprintf(endpoints, sizeof endpoints, "%s,%s", t_peer_endpoint(peer),
              t_etcd_endpoint(t_etcd(), 0));
-    coord_client *client = t_client_with("endpoints", endpoints, "connect.timeout.ms", "200",
+    coord_client *client = t_client_with("endpoints", endpoints, "connect.timeout.ms", "20000",
                                          "log.level", "off", NULL);
     T_TRUE(t_get_is(client, "absent", NULL));
     coord_client_free(client);
@@ -72,11 +74,10 @@ static void call_towards_a_stranger_ends_by_its_deadline(void) {
     coord_op *op = coord_op_put("k", 1, "v", 1);
     int64_t start = t_now_ms();
     coord_code code = coord_call(client, op, 400, NULL, &err);
-    int64_t took = t_now_ms() - start;
+    T_WITHIN(start, 900);
     T_TRUE(code == COORD_UNAVAILABLE || code == COORD_PROTOCOL || code == COORD_TIMEOUT);
     T_HAS(coord_error_message(err), t_peer_endpoint(peer));
     T_INT(coord_error_flags(err) & COORD_MAYBE_APPLIED, 0);
-    T_TRUE(took < 900 * T_SLOW);
     /* It tries again, but not in a tight circle. */
     T_TRUE(t_peer_connections(peer) < 30);
     coord_error_free(err);
@@ -93,7 +94,7 @@ static void settings_and_then_silence_end_the_call_not_the_open(void) {
   int64_t start = t_now_ms();
   coord_op *op = coord_op_get("k", 1);
   T_ERROR(coord_call(client, op, 300, NULL, &err), COORD_TIMEOUT, err, "deadline");
-  T_TRUE(t_now_ms() - start < 900 * T_SLOW);
+  T_WITHIN(start, 900);
   coord_op_free(op);
   coord_client_free(client);
   t_peer_stop(peer);
@@ -115,7 +116,7 @@ static void silent_endpoint_holds_up_nobody_else(void) {
   for (int i = 0; i < 100; i++) {
     int64_t start = t_now_ms();
     T_TRUE(t_get_is(client, "absent", NULL));
-    T_TRUE(t_now_ms() - start < 500 * T_SLOW);
+    T_WITHIN(start, 500);
   }
   pthread_join(thread, NULL);
   coord_client_free(client);
@@ -316,7 +317,7 @@ static void expect_answer(const struct answer *row) {
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
   coord_op *op = coord_op_put("k", 1, "v", 1);
   int64_t start = t_now_ms();
-  coord_code code = coord_call(client, op, 2000, &result, &err);
+  coord_code code = coord_call(client, op, 20000, &result, &err);
   uint32_t flags = coord_error_flags(err);
   const char *message = coord_error_message(err);
   if (code != row->code || !strstr(message, row->part)) {
@@ -329,7 +330,7 @@ static void expect_answer(const struct answer *row) {
   T_INT(coord_error_http_status(err), row->http_status);
   T_STR(coord_error_endpoint(err), err ? t_peer_endpoint(peer) : "");
   T_TRUE(result == NULL);
-  T_TRUE(t_now_ms() - start < 1500 * T_SLOW);
+  T_WITHIN(start, 1500);
   T_INT(t_peer_calls(peer, "KV/Put"), 1);
   coord_result_free(result);
   coord_error_free(err);
@@ -407,7 +408,7 @@ static void endless_answer_is_cut_off_at_the_limit(void) {
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(peer), NULL);
   int64_t start = t_now_ms();
   t_call_fails(client, coord_op_put("k", 1, "v", 1), COORD_PROTOCOL, message);
-  T_TRUE(t_now_ms() - start < 1000 * T_SLOW);
+  T_WITHIN(start, 1000);
   coord_client_free(client);
   t_peer_stop(peer);
 }

@@ -17,14 +17,15 @@ static void lease_survives_a_short_stop_of_its_server(void) {
   t_cluster *etcd = t_etcd_start(NULL);
   coord_client *client = t_client_with("endpoints", t_etcd_endpoint(etcd, 0), NULL);
   coord_queue *queue = t_queue();
-  coord_lease *lease = t_lease(client, 3 * T_SLOW, queue, 1);
+  const int ttl_ms = 5000 * T_SLOW;
+  coord_lease *lease = t_lease(client, ttl_ms / 1000, queue, 1);
   t_etcd_pause(etcd, 0);
   /* Two thirds after the last renewal that was answered, so here at the latest. */
-  T_TRUE(t_lease_told(queue, 2500 * T_SLOW, COORD_EVENT_AT_RISK, 1, COORD_TIMEOUT, NULL));
+  T_TRUE(t_lease_told(queue, ttl_ms, COORD_EVENT_AT_RISK, 1, COORD_TIMEOUT, NULL));
   T_TRUE(coord_lease_remaining_ms(lease) > 0);
   t_etcd_resume(etcd, 0);
-  T_TRUE(t_lease_told(queue, 2000 * T_SLOW, COORD_EVENT_RESTORED, 1, COORD_OK, NULL));
-  T_TRUE(coord_lease_remaining_ms(lease) > 1000);
+  T_TRUE(t_lease_told(queue, ttl_ms, COORD_EVENT_RESTORED, 1, COORD_OK, NULL));
+  T_TRUE(coord_lease_remaining_ms(lease) > ttl_ms / 3);
   T_CODE(coord_lease_close(lease, 5000, NULL), COORD_OK);
   coord_lease_free(lease);
   coord_queue_free(queue);
@@ -41,13 +42,14 @@ static void lease_of_a_dead_server_is_lost_in_time(void) {
   t_etcd_kill(etcd, 0);
   int64_t left = coord_lease_remaining_ms(lease);
   int64_t began = t_now_ms();
-  coord_event *event = coord_queue_next(queue, 3000);
+  coord_event *event = coord_queue_next(queue, 10000);
   T_INT(coord_event_type(event), COORD_EVENT_AT_RISK);
   coord_event_free(event);
-  T_TRUE(t_lease_told(queue, 3000, COORD_EVENT_LOST, 1, COORD_LOST, message));
+  T_TRUE(t_lease_told(queue, 10000, COORD_EVENT_LOST, 1, COORD_LOST, message));
   int64_t took = t_now_ms() - began;
   T_HAS(message, "no keepalive was answered within its TTL of 2 s; last: ");
-  if (took < left - 20 || took > left + 1500 * T_SLOW) {
+  int64_t held_ms = t_held_up_ms(began);
+  if (took < left - 20 || took - held_ms > left + 1500 * T_SLOW) {
     T_FAIL("LOST came after %d ms, with %d left", (int)took, (int)left);
   }
   T_INT(coord_lease_remaining_ms(lease), 0);
@@ -59,12 +61,26 @@ static void lease_of_a_dead_server_is_lost_in_time(void) {
   t_etcd_stop(etcd);
 }
 
+/* Until a keepalive was answered; how long it took, -1: none was in time. */
+static int64_t until_renewed(const coord_lease *lease, int limit_ms) {
+  int64_t began = t_now_ms();
+  int64_t left = coord_lease_remaining_ms(lease);
+  while (t_took_ms(began) < limit_ms) {
+    usleep(10000);
+    int64_t now = coord_lease_remaining_ms(lease);
+    if (now > left) return t_now_ms() - began;
+    left = now;
+  }
+  return -1;
+}
+
 static void lease_survives_restarts_and_cuts(void) {
   t_cluster *etcd = t_etcd_start(NULL);
   t_proxy *proxy = t_proxy_start(t_etcd_port(etcd, 0));
   coord_client *client = t_client_with("endpoints", t_proxy_endpoint(proxy), NULL);
   coord_queue *queue = t_queue();
-  coord_lease *lease = t_lease(client, 6, queue, 1);
+  coord_lease *lease =
+      t_lease(client, 12, queue, 1); /* which a slow restart does not put at risk */
   int64_t id = coord_lease_id(lease);
   for (int i = 0; i < 10; i++) {
     t_proxy_cut(proxy);
@@ -72,10 +88,11 @@ static void lease_survives_restarts_and_cuts(void) {
   }
   t_etcd_kill(etcd, 0);
   t_etcd_restart(etcd, 0);
-  usleep(2500000);
-  T_TRUE(coord_lease_remaining_ms(lease) > 3000);
+  int64_t took = until_renewed(lease, 15000 * T_SLOW);
+  T_TRUE(took >= 0);
+  T_TRUE(coord_lease_remaining_ms(lease) > 6000);
   T_TRUE(t_lease_quiet(queue, 0));
-  T_TRUE(t_lease_ttl(client, id) > 2);
+  T_TRUE(t_lease_ttl(client, id) > 5);
   T_CODE(coord_lease_close(lease, 5000, NULL), COORD_OK);
   coord_lease_free(lease);
   coord_queue_free(queue);
@@ -85,19 +102,6 @@ static void lease_survives_restarts_and_cuts(void) {
 }
 
 /* ---- three servers ---- */
-
-/* Until a keepalive was answered; how long it took, -1: none was in time. */
-static int64_t until_renewed(const coord_lease *lease, int limit_ms) {
-  int64_t began = t_now_ms();
-  int64_t left = coord_lease_remaining_ms(lease);
-  while (t_now_ms() - began < limit_ms) {
-    usleep(10000);
-    int64_t now = coord_lease_remaining_ms(lease);
-    if (now > left) return t_now_ms() - began;
-    left = now;
-  }
-  return -1;
-}
 
 /* One after the other stops answering, without its connections ending. Each time just after a
  * keepalive: etcd before 3.4.29 and 3.5.11 lets a leader that was stopped revoke what it takes for
@@ -202,9 +206,9 @@ static void unauthorised_lease_hurts_no_other(void) {
   coord_client *ann = t_auth_client(etcd, "ann", "annpw");
   coord_queue *queue = t_queue();
   coord_lease *leases[4];
-  for (uint64_t i = 0; i < 4; i++) leases[i] = t_lease(ann, 4, queue, i);
+  for (uint64_t i = 0; i < 4; i++) leases[i] = t_lease(ann, 6, queue, i);
   t_lease_put(root, coord_lease_id(leases[1]), "secret");
-  coord_event *event = coord_queue_next(queue, 3000);
+  coord_event *event = coord_queue_next(queue, minor < 5 ? 3000 : 20000);
   if (event == NULL) {
     /* A server from before 3.4.42, 3.5.28, 3.6.9 does not look at that. */
     T_TRUE(major == 3 && minor < 5);
@@ -236,9 +240,9 @@ static void end_of_a_token_goes_unnoticed(void) {
   t_auth_enable(etcd);
   coord_client *ann = t_auth_client(etcd, "ann", "annpw");
   coord_queue *queue = t_queue();
-  coord_lease *lease = t_lease(ann, 2, queue, 1);
-  T_TRUE(t_lease_quiet(queue, 3500));
-  T_TRUE(coord_lease_remaining_ms(lease) > 500);
+  coord_lease *lease = t_lease(ann, 5, queue, 1);
+  T_TRUE(t_lease_quiet(queue, 4000)); /* two renewals, the first after the end of the token */
+  T_TRUE(coord_lease_remaining_ms(lease) > 1500);
   coord_lease_free(lease);
   coord_queue_free(queue);
   coord_client_free(ann);

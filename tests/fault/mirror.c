@@ -16,9 +16,16 @@ static void sleep_ms(int ms) {
   nanosleep(&pause, NULL);
 }
 
-static coord_client *client_of(const char *endpoints) {
-  return t_client_with("endpoints", endpoints, "log.level", "off", "watch.liveness.ms", "400",
+static coord_client *client_with(const char *endpoints, const char *liveness_ms) {
+  return t_client_with("endpoints", endpoints, "log.level", "off", "watch.liveness.ms", liveness_ms,
                        "scan.page.keys", "5", NULL);
+}
+
+static coord_client *client_of(const char *endpoints) { return client_with(endpoints, "400"); }
+
+/* Where each interruption is counted: not one more because the machine is busy. */
+static coord_client *patient_client_of(const char *endpoints) {
+  return client_with(endpoints, "30000");
 }
 
 static coord_mirror *mirror_of(coord_client *client, const char *prefix, coord_queue *queue) {
@@ -46,7 +53,7 @@ typedef struct storm {
   pthread_t read_threads[READERS];
 } storm;
 
-static bool write_once(storm *s, int number) {
+static bool write_once(storm *s, int number, int timeout_ms) {
   coord_op *txn = coord_op_txn();
   char key[t_key_size + 16], value[16];
   size_t value_len = (size_t)snprintf(value, sizeof value, "%d", number);
@@ -58,7 +65,7 @@ static bool write_once(storm *s, int number) {
     coord_op_free(op);
   }
   coord_result *result = NULL;
-  coord_code code = coord_call(s->writer, txn, 2000, &result, NULL);
+  coord_code code = coord_call(s->writer, txn, timeout_ms, &result, NULL);
   if (code == COORD_OK) atomic_store(&s->last, coord_result_revision(result));
   coord_result_free(result);
   coord_op_free(txn);
@@ -68,7 +75,7 @@ static bool write_once(storm *s, int number) {
 static void *write_storm(void *arg) {
   storm *s = arg;
   for (int number = 1; !atomic_load(&s->over); number++) {
-    if (write_once(s, number)) atomic_fetch_add(&s->written, 1);
+    if (write_once(s, number, 2000)) atomic_fetch_add(&s->written, 1);
     sleep_ms(2);
   }
   return NULL;
@@ -125,7 +132,7 @@ static storm *begin_storm(coord_client *writer, coord_client *reader, coord_queu
   storm *s = calloc(1, sizeof *s);
   s->writer = writer;
   t_key(s->prefix, "");
-  T_TRUE(write_once(s, 0));
+  T_TRUE(write_once(s, 0, 20000));
   s->mirror = mirror_of(reader, s->prefix, queue);
   pthread_create(&s->write_thread, NULL, write_storm, s);
   for (int i = 0; i < READERS; i++) {
@@ -180,7 +187,7 @@ static void end_storm(storm *s, coord_queue *queue) {
   atomic_store(&s->over, true);
   pthread_join(s->write_thread, NULL);
   for (int i = 0; i < READERS; i++) pthread_join(s->read_threads[i], NULL);
-  T_TRUE(write_once(s, 1000000));
+  T_TRUE(write_once(s, 1000000, 20000));
   T_TRUE(t_wait_until(is_up_to_date, &s, 15000));
   coord_result *mine = NULL;
   coord_result *theirs = t_call(s->writer, t_prefix(s->prefix));
@@ -252,7 +259,7 @@ static void compaction_is_told_as_a_difference(void) {
   char prefix[t_key_size], key[t_key_size + 8];
   t_cluster *cluster = t_etcd();
   t_proxy *proxy = t_proxy_start(t_etcd_port(cluster, 0));
-  coord_client *writer = t_client(), *reader = client_of(t_proxy_endpoint(proxy));
+  coord_client *writer = t_client(), *reader = patient_client_of(t_proxy_endpoint(proxy));
   coord_queue *queue = t_queue();
   t_key(prefix, "");
   for (char c = 'a'; c < 'e'; c++) {
@@ -295,7 +302,7 @@ static void server_that_is_killed_and_comes_back(void) {
   char prefix[t_key_size];
   t_cluster *cluster = t_etcd_start(NULL);
   coord_client *writer = client_of(t_etcd_endpoint(cluster, 0));
-  coord_client *reader = client_of(t_etcd_endpoint(cluster, 0));
+  coord_client *reader = patient_client_of(t_etcd_endpoint(cluster, 0));
   coord_queue *queue = t_queue();
   t_put(writer, t_key(prefix, ""), "1");
   coord_mirror *mirror = mirror_of(reader, prefix, queue);
@@ -344,7 +351,7 @@ static void connection_that_is_lost_while_it_loads(void) {
   char prefix[t_key_size], key[t_key_size + 16];
   t_cluster *cluster = t_etcd();
   t_proxy *proxy = t_proxy_start(t_etcd_port(cluster, 0));
-  coord_client *writer = t_client(), *reader = client_of(t_proxy_endpoint(proxy));
+  coord_client *writer = t_client(), *reader = patient_client_of(t_proxy_endpoint(proxy));
   coord_options *options = t_options("mirror.wait", "false", NULL);
   coord_queue *queue = t_queue();
   t_key(prefix, "");

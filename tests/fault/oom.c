@@ -724,6 +724,26 @@ static coord_code open_and_close_lease(void) {
   return code;
 }
 
+static coord_code start_lease(void) {
+  coord_queue *queue = NULL;
+  coord_lease *lease = NULL;
+  coord_code code = ended(coord_queue_open(&queue, &err));
+  if (code == COORD_OK) {
+    code = ended(coord_lease_start(shared, 5, 0, CALL_MS, queue, 1, &lease, &err));
+    T_TRUE((lease != NULL) == (code == COORD_OK));
+  }
+  if (code == COORD_OK) {
+    coord_event *event = coord_queue_next(queue, CALL_MS + 5000);
+    T_TRUE(event != NULL);
+    code = coord_event_code(event);
+    T_INT(coord_event_type(event), code == COORD_OK ? COORD_EVENT_ACQUIRED : COORD_EVENT_CLOSED);
+    coord_event_free(event);
+  }
+  coord_lease_free(lease);
+  coord_queue_free(queue);
+  return code;
+}
+
 static coord_code ask_about_leases(void) {
   coord_op *ops[] = {coord_op_lease_grant(5, 0), coord_op_lease_list(), coord_op_lease_info(1, 1)};
   coord_code code = COORD_OK;
@@ -741,6 +761,7 @@ static void leases_without_memory(void) {
   prepare();
   T_TRUE(walk(ask_about_leases, false) > 10);
   T_TRUE(walk(open_and_close_lease, false) > 10);
+  T_TRUE(walk(start_lease, false) > 5);
   finish();
 }
 

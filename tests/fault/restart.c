@@ -150,20 +150,20 @@ static void calls_fail_by_their_deadline_while_the_server_is_gone(void) {
   char message[256];
   t_cluster *cluster = t_etcd_start(NULL);
   coord_client *client = t_client_with("endpoints", t_etcd_endpoint(cluster, 0),
-                                       "request.timeout.ms", "400", "log.level", "off", NULL);
+                                       "request.timeout.ms", "800", "log.level", "off", NULL);
   T_TRUE(t_get_is(client, "absent", NULL));
   t_etcd_kill(cluster, 0);
   for (int i = 0; i < 3; i++) {
     int64_t start = t_now_ms();
     t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, message);
     T_HAS(message, t_etcd_endpoint(cluster, 0));
-    T_TRUE(t_now_ms() - start < 900 * T_SLOW);
+    T_WITHIN(start, 1300);
   }
   t_etcd_restart(cluster, 0);
   /* The pause between tries to connect is short enough for the next call. */
   coord_op *op = coord_op_get("absent", 6);
   coord_error *err = NULL;
-  T_OK(coord_call(client, op, 3000, NULL, &err), err);
+  T_OK(coord_call(client, op, 5000, NULL, &err), err);
   coord_op_free(op);
   coord_client_free(client);
   t_etcd_stop(cluster);

@@ -74,7 +74,7 @@ static void second_endpoint_answers_when_the_first_is_down(void) {
            t_etcd_endpoint(t_etcd(), 0));
   int64_t start = t_now_ms();
   works(endpoints);
-  T_TRUE(t_now_ms() - start < 2000 * T_SLOW);
+  T_WITHIN(start, 2000);
   t_peer_stop(down);
 }
 
@@ -113,7 +113,7 @@ static void lazy_client_opens_without_a_server_and_fails_at_the_call(void) {
   char message[256];
   t_peer *down = t_peer_raw(&t_raw_refuses);
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(down), "connect.lazy", "true",
-                                       "request.timeout.ms", "300", NULL);
+                                       "request.timeout.ms", "800", NULL);
   t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, message);
   T_HAS(message, t_peer_endpoint(down));
   coord_client_free(client);
@@ -334,8 +334,8 @@ static void close_ends_what_does_not_finish_in_time(void) {
   submit_pending(client, queue, peer, 20);
   int64_t start = t_now_ms();
   T_ERROR(coord_client_close(client, 200, &err), COORD_TIMEOUT, err, "200");
-  int64_t took = t_now_ms() - start;
-  T_TRUE(took >= 190 && took < 1000 * T_SLOW);
+  T_TRUE(t_now_ms() - start >= 190);
+  T_WITHIN(start, 1000);
   expect_all_closed(queue, 20);
   coord_client_free(client);
   coord_queue_free(queue);
@@ -427,7 +427,7 @@ static void freeing_a_busy_client_ends_each_call_once(void) {
   submit_pending(client, queue, peer, 50);
   int64_t start = t_now_ms();
   coord_client_free(client);
-  T_TRUE(t_now_ms() - start < 200 * T_SLOW);
+  T_WITHIN(start, 200);
   expect_all_closed(queue, 50);
   coord_queue_free(queue);
   t_peer_stop(peer);

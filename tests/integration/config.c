@@ -383,6 +383,27 @@ static void last_values_are_there_when_etcd_is_away(void) {
   }
 }
 
+static void handle_for_ops_alone(void) {
+  coord_client *client = t_client();
+  coord_options *options = t_options("config.live", "false", NULL);
+  coord_queue *queue = t_queue();
+  coord_config *config = NULL;
+  coord_error *err = NULL;
+  T_OK(coord_config_open(client, app_name("app"), options, queue, 7, &config, &err), err);
+  T_FATAL(config != NULL);
+  int64_t version = write_it(client, config, "a", "1", 0);
+  T_TRUE(write_it(client, config, "a", "2", version) > version);
+  coord_result *result = t_call(client, coord_op_config_list(config));
+  T_INT(coord_result_count(result), 1);
+  coord_result_free(result);
+  T_CODE(coord_client_close(client, 5000, NULL), COORD_OK);
+  T_TRUE(coord_queue_next(queue, 100) == NULL);
+  coord_config_free(config);
+  coord_queue_free(queue);
+  coord_options_free(options);
+  coord_client_free(client);
+}
+
 static void bad_arguments_are_named(void) {
   static const struct {
     const char *name;
@@ -430,4 +451,5 @@ T_MAIN(T_CASE(layers_come_together), T_CASE(value_is_set_when_its_version_is_as_
        T_CASE(past_values_are_read), T_CASE(history_ends_where_it_was_compacted),
        T_CASE(changes_come_as_a_set), T_CASE(untaken_changes_become_one),
        T_CASE(what_is_no_json_is_rejected), T_CASE(change_is_current_when_it_was_accepted),
-       T_CASE(last_values_are_there_when_etcd_is_away), T_CASE(bad_arguments_are_named))
+       T_CASE(last_values_are_there_when_etcd_is_away), T_CASE(handle_for_ops_alone),
+       T_CASE(bad_arguments_are_named))

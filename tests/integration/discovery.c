@@ -250,7 +250,7 @@ static void client_ends_while_a_lookup_is_under_way(void) {
     T_CODE(coord_event_code(event), COORD_CLOSED);
     coord_event_free(event);
     coord_queue_free(queue);
-    T_TRUE(t_now_ms() < began + 1000 * T_SLOW);
+    T_WITHIN(began, 1000);
   }
   coord_options_free(options);
   t_dns_stop(dns);

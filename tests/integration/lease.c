@@ -271,6 +271,47 @@ static void adopted_lease_is_kept_once(void) {
   coord_client_free(client);
 }
 
+static void lease_is_opened_without_waiting(void) {
+  coord_client *client = t_client();
+  coord_queue *queue = t_queue();
+  coord_lease *lease = NULL, *other = NULL;
+  coord_error *err = NULL;
+  T_ERROR(coord_lease_start(client, 0, 0, 0, queue, 1, &lease, &err), COORD_INVALID, err, "TTL");
+  T_ERROR(coord_lease_start(client, 5, 0, 0, NULL, 1, &lease, &err), COORD_INVALID, err, "queue");
+  T_OK(coord_lease_start(client, 2, 0, 0, queue, 1, &lease, &err), err);
+  T_TRUE(t_lease_told(queue, 10000, COORD_EVENT_ACQUIRED, 1, COORD_OK, NULL));
+  T_TRUE(coord_lease_remaining_ms(lease) > 0);
+  T_TRUE(t_lease_quiet(queue, 2300));
+  T_TRUE(t_lease_ttl(client, coord_lease_id(lease)) >= 0);
+  /* One that is kept already, and one that is not there. */
+  T_OK(coord_lease_start(client, 0, coord_lease_id(lease), 0, queue, 2, &other, &err), err);
+  T_TRUE(t_lease_told(queue, 10000, COORD_EVENT_CLOSED, 2, COORD_CONFLICT, NULL));
+  coord_lease_free(other);
+  T_OK(coord_lease_start(client, 0, coord_lease_id(lease) ^ 1, 0, queue, 3, &other, &err), err);
+  T_TRUE(t_lease_told(queue, 10000, COORD_EVENT_CLOSED, 3, COORD_NOT_FOUND, NULL));
+  T_OK(coord_lease_close(other, 0, &err), err);
+  coord_lease_free(other);
+  /* Given up before the answer can have come, or after. */
+  for (int i = 0; i < 20; i++) {
+    T_OK(coord_lease_start(client, 2, 0, 0, queue, 4, &other, &err), err);
+    if (i % 2) usleep((useconds_t)i * 100);
+    coord_lease_free(other);
+  }
+  T_TRUE(t_lease_quiet(queue, 200));
+  T_OK(coord_lease_close(lease, 0, &err), err);
+  T_TRUE(t_lease_told(queue, 10000, COORD_EVENT_CLOSED, 1, COORD_OK, NULL));
+  coord_lease_free(lease);
+  /* The client goes meanwhile. */
+  T_OK(coord_lease_start(client, 2, 0, 0, queue, 5, &lease, &err), err);
+  coord_client_free(client);
+  coord_event *event = coord_queue_next(queue, 10000);
+  T_TRUE(coord_event_type(event) == COORD_EVENT_CLOSED ||
+         coord_event_type(event) == COORD_EVENT_ACQUIRED);
+  coord_event_free(event);
+  coord_lease_free(lease);
+  coord_queue_free(queue);
+}
+
 static void lease_ends_with_its_client(void) {
   coord_client *client = t_client();
   coord_client *other = t_client();
@@ -315,13 +356,16 @@ static void thousand_leases_share_one_connection(void) {
   static coord_lease *leases[n];
   coord_client *client = t_client();
   coord_queue *queue = t_queue();
-  for (uint64_t i = 0; i < n; i++) leases[i] = t_lease(client, 3 * T_SLOW, queue, i);
-  T_TRUE(t_lease_quiet(queue, 3500 * T_SLOW));
+  const int64_t ttl_ms = 6000 * T_SLOW, watched_ms = 3500 * T_SLOW;
+  for (uint64_t i = 0; i < n; i++) leases[i] = t_lease(client, ttl_ms / 1000, queue, i);
+  T_TRUE(t_lease_quiet(queue, (int)watched_ms));
   char *json = NULL;
   T_CODE(coord_client_stats(client, &json, NULL), COORD_OK);
   if (!t_on_gateway()) T_HAS(json, "\"connections\":2");
   coord_memory_free(json);
   for (int i = 0; i < n; i++) {
+    bool renewed = coord_lease_remaining_ms(leases[i]) > ttl_ms - watched_ms;
+    if (!renewed && t_held_up_ms(t_now_ms() - watched_ms) < 200) T_FAIL("%d is not renewed", i);
     if (coord_lease_remaining_ms(leases[i]) <= 0) T_FAIL("lease %d is lost", i);
     if (i % 2 == 0) T_CODE(coord_lease_close(leases[i], 0, NULL), COORD_OK);
     coord_lease_free(leases[i]);
@@ -402,7 +446,8 @@ T_MAIN(T_CASE(ops_on_a_lease_tell_what_the_server_knows), T_CASE(grant_of_an_id_
        T_CASE(grant_whose_answer_was_lost_makes_one_lease),
        T_CASE(lease_outlives_its_ttl_until_it_is_closed),
        T_CASE(revoked_lease_is_lost_and_no_other), T_CASE(freed_lease_says_nothing_and_expires),
-       T_CASE(adopted_lease_is_kept_once), T_CASE(lease_ends_with_its_client),
+       T_CASE(adopted_lease_is_kept_once), T_CASE(lease_is_opened_without_waiting),
+       T_CASE(lease_ends_with_its_client),
        T_CASE(lease_without_a_queue_or_with_a_freed_one_is_kept),
        T_CASE(thousand_leases_share_one_connection), T_CASE(threads_open_close_and_free_at_once),
        T_CASE(forked_child_has_no_lease_and_the_parent_keeps_it))

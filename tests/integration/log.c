@@ -93,7 +93,7 @@ static bool has_warned(void *queue) {
 static void failing_endpoint_is_warned_of(void) {
   t_peer *down = t_peer_raw(&t_raw_refuses);
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(down), "connect.lazy", "true",
-                                       "request.timeout.ms", "200", NULL);
+                                       "request.timeout.ms", "600", NULL);
   coord_queue *queue = t_queue();
   log_to(client, queue, 1);
   t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, NULL);
@@ -128,7 +128,7 @@ static void log_off_says_nothing(void) {
   t_peer *down = t_peer_raw(&t_raw_refuses);
   begin_capture();
   coord_client *client = t_client_with("endpoints", t_peer_endpoint(down), "connect.lazy", "true",
-                                       "request.timeout.ms", "100", "log.level", "off", NULL);
+                                       "request.timeout.ms", "600", "log.level", "off", NULL);
   t_call_fails(client, coord_op_get("k", 1), COORD_UNAVAILABLE, NULL);
   coord_client_free(client);
   end_capture(text, sizeof text);
@@ -183,7 +183,7 @@ static void secrets_values_and_keys_stay_out_of_the_log(void) {
   begin_capture();
   coord_client *client =
       t_client_with("endpoints", "127.0.0.1:9", "proxy", proxy, "connect.lazy", "true",
-                    "request.timeout.ms", "200", "log.level", "debug", NULL);
+                    "request.timeout.ms", "600", "log.level", "debug", NULL);
   char message[256];
   t_call_fails(client, coord_op_put("k", 1, "swordfish", 9), COORD_UNAVAILABLE, message);
   coord_client_free(client);

@@ -3,8 +3,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "support/lease.h"
 #include "support/proxy.h"
 #include "support/registry.h"
@@ -218,6 +220,70 @@ static void guard_holds_most_of_them_back(void) {
   coord_queue_free(queue);
 }
 
+/* Written by another process, which has the memory for it. */
+static void put_from_elsewhere(const char *id) {
+  char key[t_key_size], name[40];
+  snprintf(name, sizeof name, "web/%s", id);
+  t_service_key(key, name);
+  fflush(NULL);
+  pid_t pid = fork();
+  T_FATAL(pid >= 0);
+  if (pid == 0) {
+    static const char value[] = "{\"address\":\"h\"}";
+    coord__alloc_fail_after(-1);
+    alarm(20 * T_SLOW);
+    coord_client *client = t_client();
+    _exit(coord_put(client, key, strlen(key), value, sizeof value - 1, NULL) == COORD_OK ? 0 : 1);
+  }
+  int status = 0;
+  T_TRUE(waitpid(pid, &status, 0) == pid);
+  T_INT(status, 0);
+}
+
+/* Until it is told to be there. Nothing is told to have gone. */
+static bool comes(coord_queue *queue, const char *id) {
+  bool came = false;
+  coord_event *event;
+  while (!came && (event = coord_queue_next(queue, WAIT)) != NULL) {
+    int32_t change;
+    for (size_t n = 0; n < coord_event_count(event); n++) {
+      const coord_instance *i = coord_event_instance(event, n, &change);
+      if (change != COORD_INSTANCE_UP)
+        T_FAIL("%s is told as %d", coord_instance_id(i), (int)change);
+      if (strcmp(coord_instance_id(i), id) == 0) came = true;
+    }
+    coord_event_free(event);
+  }
+  return came;
+}
+
+static void what_memory_was_out_for_is_told_later(void) {
+  enum { MOST = 150, ENOUGH = 5 };
+  coord_client *client = t_client();
+  coord_registry *registry = t_registry(client, NULL);
+  coord_queue *queue = t_queue();
+  coord_discovery *d = NULL;
+  put(client, "first", "");
+  T_CODE(coord_discovery_open(registry, "web", queue, 1, &d, NULL), COORD_OK);
+  T_TRUE(comes(queue, "first"));
+  for (int n = 0, spared = 0; n < MOST && spared < ENOUGH; n++) {
+    char id[16];
+    snprintf(id, sizeof id, "i%03d", n);
+    coord__alloc_fail_after(n);
+    put_from_elsewhere(id);
+    for (int i = 0; i < 10 && coord__alloc_count() <= n; i++) usleep(1000);
+    spared = coord__alloc_count() <= n ? spared + 1 : 0;
+    coord__alloc_fail_after(-1);
+    if (comes(queue, id)) continue;
+    T_FAIL("with %d allocations it is never told", n);
+    break;
+  }
+  coord_discovery_free(d);
+  coord_registry_free(registry);
+  coord_client_free(client);
+  coord_queue_free(queue);
+}
+
 static void what_was_there_stays_when_the_server_is_gone(void) {
   t_proxy *proxy = t_proxy_start(t_etcd_port(t_etcd(), 0));
   coord_client *client =
@@ -400,6 +466,7 @@ static void bad_arguments(void) {
 
 T_MAIN(T_CASE(view_follows_the_store), T_CASE(services_are_listed),
        T_CASE(discoveries_tell_what_changes), T_CASE(guard_holds_most_of_them_back),
+       T_CASE(what_memory_was_out_for_is_told_later),
        T_CASE(what_was_there_stays_when_the_server_is_gone), T_CASE(first_use_fails_in_time),
        T_CASE(pickers_follow_the_view), T_CASE(picks_go_on_while_instances_change),
        T_CASE(bad_arguments))

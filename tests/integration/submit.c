@@ -1,8 +1,10 @@
 /* coord_submit and coord_cancel: one event for each accepted call, whatever happens. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/etcd.h"
 #include "support/peer.h"
@@ -113,7 +115,9 @@ static void event_getters_take_null(void) {
 
 /* --- Load ------------------------------------------------------------------------------------------ */
 
-enum { threads_count = 8, calls_per_thread = 2000 };
+enum { threads_count = 8, calls_per_thread = 2000, most_under_way = 1500 };
+
+static atomic_int under_way;
 
 typedef struct load {
   coord_client *client;
@@ -128,9 +132,13 @@ static void *submit_all(void *arg) {
   t_key(key, "k");
   for (uint64_t i = 0; i < calls_per_thread; i++) {
     uint64_t tag = (uint64_t)l->thread * calls_per_thread + i;
-    /* 4,000 puts in all: etcd refuses more when 5,000 are committed and not applied. */
     coord_op *op = i % 4 == 0 ? coord_op_put(key, strlen(key), &tag, sizeof tag)
                               : coord_op_get(key, strlen(key));
+    /* etcd gives a put up that waits for 7 s, as behind 16,000 calls on a busy machine. */
+    while (atomic_fetch_add(&under_way, 1) >= most_under_way) {
+      atomic_fetch_sub(&under_way, 1);
+      usleep(500);
+    }
     l->ids[i] = submit(l->client, op, l->queue, tag);
   }
   return NULL;
@@ -161,7 +169,9 @@ static void each_of_16000_calls_of_eight_threads_completes_once(void) {
   static load loads[threads_count];
   static bool seen[threads_count * calls_per_thread];
   pthread_t threads[threads_count];
-  coord_client *client = t_client_with("request.timeout.ms", "60000", NULL);
+  /* A busy server may be silent for long. */
+  coord_client *client =
+      t_client_with("request.timeout.ms", "60000", "keepalive.timeout.ms", "60000", NULL);
   coord_queue *queue = t_queue();
   for (int i = 0; i < threads_count; i++) {
     loads[i] = (load){.client = client, .queue = queue, .thread = i};
@@ -171,6 +181,7 @@ static void each_of_16000_calls_of_eight_threads_completes_once(void) {
     coord_event *event = coord_queue_next(queue, 30000);
     T_FATAL(event != NULL);
     uint64_t tag = coord_event_tag(event);
+    atomic_fetch_sub(&under_way, 1);
     if (coord_event_code(event) != COORD_OK) {
       T_FAIL("call %llu gave %s: %s", (unsigned long long)tag,
              coord_code_name(coord_event_code(event)),
@@ -222,7 +233,7 @@ static void cancelled_read_ends_at_once(void) {
   int64_t start = t_now_ms();
   T_CODE(coord_cancel(client, id), COORD_OK);
   coord_event *event = expect_event(queue, 3, COORD_CANCELED);
-  T_TRUE(t_now_ms() - start < 500 * T_SLOW);
+  T_WITHIN(start, 500);
   T_INT(coord_error_flags(coord_event_error(event)) & COORD_MAYBE_APPLIED, 0);
   coord_event_free(event);
   T_CODE(coord_cancel(client, id), COORD_OK);

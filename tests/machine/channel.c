@@ -90,7 +90,7 @@ static void spare_links_are_kept_up(void) {
 static void deadline_without_a_link_tells_the_last_failure(void) {
   tried call;
   start("a:1");
-  begin(&call, false, 300);
+  begin(&call, false, 1000);
   expect_link(0, "a:1");
   lose(0, COORD_UNAVAILABLE, "nobody there");
   expect(&call, COORD_UNAVAILABLE, "a:1: nobody there", COORD_RETRIABLE, "");
@@ -99,11 +99,9 @@ static void deadline_without_a_link_tells_the_last_failure(void) {
 
 static void deadline_on_a_link_is_a_timeout(void) {
   tried read, write;
-  start("a:1");
+  start_ready("a:1");
   begin(&read, true, 50);
   begin(&write, false, 50);
-  expect_link(0, "a:1");
-  ready(0);
   expect(&read, COORD_TIMEOUT, "deadline", COORD_RETRIABLE, "a:1");
   expect(&write, COORD_TIMEOUT, "deadline", COORD_RETRIABLE | COORD_MAYBE_APPLIED, "a:1");
   T_INT(links[0].count, 0);
@@ -243,7 +241,7 @@ static void memory_that_stays_out_is_told_at_the_deadline(void) {
   tried call;
   start("a:1");
   opens_that_fail = 1000;
-  begin(&call, false, 100);
+  begin(&call, false, 300);
   expect(&call, COORD_NO_MEMORY, "memory is exhausted", 0, "");
   opens_that_fail = 0;
   stop();

@@ -124,7 +124,7 @@ static inline void init(void *endpoints) {
   coord__rpc_config config = {.wire = &fake_wire,
                               .classify = coord__etcd_status,
                               .retry = {100, 50 * COORD__NS_PER_MS, 200 * COORD__NS_PER_MS, 200, 0},
-                              .attempt_timeout_ms = 200,
+                              .attempt_timeout_ms = 30000,
                               .state = on_state};
   coord__health_probe(&config.probe);
   config.link.connect_timeout_ms = 5000;

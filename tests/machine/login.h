@@ -359,7 +359,12 @@ static inline void logged_in(const char *token) {
   give_token(token);
 }
 
-static inline void settle(void) { usleep((YOUNG_MS + 50) * 1000); }
+static inline void do_age(void *ms) { auth.since_ns -= *(int64_t *)ms * COORD__NS_PER_MS; }
+
+/* As if the login, or its refusal, had been so much earlier; less than 0: later. */
+static inline void age(int64_t ms) { on_loop(do_age, &ms); }
+
+static inline void settle(void) { age(YOUNG_MS + 50); }
 
 static inline long long logins(void) {
   const coord__method_stats *m = atomic_load(&stats.methods[COORD__METHOD_AUTHENTICATE]);

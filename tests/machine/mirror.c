@@ -348,9 +348,7 @@ static void random_walk_without_memory(void) {
   for (int i = 0; i < 4; i++) walk(true);
 }
 
-static void staleness(void) {
-  begin();
-  T_INT(coord__replica_staleness_ms(&replica, now_ns), -1);
+static void watch_it(void) {
   coord__replica_start(&replica);
   while (watch_next == 0) {
     if (asked) answer_list();
@@ -359,6 +357,12 @@ static void staleness(void) {
       coord__replica_resume(&replica);
     }
   }
+}
+
+static void staleness(void) {
+  begin();
+  T_INT(coord__replica_staleness_ms(&replica, now_ns), -1);
+  watch_it();
   now_ns += 3000000;
   T_INT(coord__replica_staleness_ms(&replica, now_ns), 3);
   coord__replica_stands(&replica, COORD_OK);
@@ -371,6 +375,40 @@ static void staleness(void) {
   T_INT(coord__replica_staleness_ms(&replica, now_ns), 7);
   coord__replica_stands(&replica, COORD_UNAVAILABLE);
   T_INT(coord__replica_staleness_ms(&replica, now_ns), 0);
+  coord__replica_free(&replica);
+}
+
+/* Pages of a list are as old as its first one. */
+static void a_list_that_takes_long(void) {
+  begin();
+  for (int key = 0; key < KEYS; key++) history[1][key] = 1;
+  coord__replica_start(&replica);
+  now_ns += 50000000; /* nothing has come yet: no revision is fixed */
+  list_revision = head;
+  for (int to = 0; to < KEYS; now_ns += 4000000) {
+    coord_result *page = make_page(to, &to);
+    T_FATAL(page != NULL);
+    coord__replica_page(&replica, page);
+    coord_result_free(page);
+  }
+  coord__replica_listed(&replica, list_revision);
+  T_INT(coord__replica_staleness_ms(&replica, now_ns), (KEYS + PAGE - 1) / PAGE * 4);
+  coord__replica_stop(&replica);
+  coord__replica_free(&replica);
+}
+
+static void what_has_ended_grows_old(void) {
+  begin();
+  watch_it();
+  coord__replica_stands(&replica, COORD_OK);
+  T_INT(coord__replica_staleness_ms(&replica, now_ns), 0);
+  coord_error *err = NULL;
+  coord__fail(&err, COORD_AUTH, "permission denied");
+  coord__replica_unwatched(&replica, COORD_AUTH, err);
+  coord_error_free(err);
+  T_TRUE(over);
+  now_ns += 5000000;
+  T_INT(coord__replica_staleness_ms(&replica, now_ns), 5);
   coord__replica_free(&replica);
 }
 
@@ -411,4 +449,5 @@ static void content_of_a_file_comes_first(void) {
 }
 
 T_MAIN(T_CASE(random_walk_against_a_model), T_CASE(random_walk_without_memory), T_CASE(staleness),
-       T_CASE(refusal_is_the_end), T_CASE(content_of_a_file_comes_first))
+       T_CASE(a_list_that_takes_long), T_CASE(what_has_ended_grows_old), T_CASE(refusal_is_the_end),
+       T_CASE(content_of_a_file_comes_first))

@@ -67,18 +67,19 @@ static void last_endpoint_is_used_however_ill(void) {
 static void silent_server_costs_one_attempt(void) {
   tried read, write, twice;
   start_ready("a:1,b:2");
-  begin(&read, true, 3000);
-  begin(&twice, true, 3000); /* on the other one */
+  rpc.config.attempt_timeout_ms = 500;
+  begin(&read, true, 20000);
+  begin(&twice, true, 20000); /* on the other one */
   size_t bad = at(where(&read));
   size_t good = 1 - bad;
-  begin(&write, false, 600); /* one of each has one: in turn, the first */
+  begin(&write, false, 900); /* one of each has one: in turn, the first */
   T_INT(at(where(&write)), bad);
   answer(good, 0, "");
   expect(&twice, COORD_OK, "", 0, "");
   T_TRUE(t_wait_until(has_moved, &good, 2000));
   answer(good, 0, "");
   expect(&read, COORD_OK, "", 0, "");
-  T_HAS(states, "no answer within 200 ms");
+  T_HAS(states, "no answer within 500 ms");
   T_TRUE(!takes_calls(links[bad].endpoint->name, 5));
   /* The write may have been done: it waits for its deadline. */
   expect(&write, COORD_TIMEOUT, "deadline", COORD_RETRIABLE | COORD_MAYBE_APPLIED,
@@ -86,16 +87,35 @@ static void silent_server_costs_one_attempt(void) {
   stop();
 }
 
+/* For longer than it may be silent; false when a pause was nearly so long. */
+static bool says_something(size_t link) {
+  bool in_time = true;
+  for (int i = 0; i < 12; i++) {
+    int64_t begun = t_now_ms();
+    usleep(80000);
+    on_loop(do_hear, &link);
+    in_time &= t_now_ms() - begun < 500;
+  }
+  return in_time;
+}
+
 static void server_that_says_something_is_not_silent(void) {
   tried read, other;
-  start_ready("a:1,b:2");
-  rpc.config.attempt_timeout_ms = 600;
-  begin(&read, true, 0);
-  size_t slow = at(where(&read));
-  for (int i = 0; i < 12; i++) {
-    usleep(80000);
-    on_loop(do_hear, &slow);
+  bool in_time = false;
+  /* Once more when the machine made it silent. */
+  for (int i = 0; i < 10 && !in_time; i++) {
+    if (i > 0) stop();
+    start_ready("a:1,b:2");
+    rpc.config.attempt_timeout_ms = 600;
+    begin(&read, true, 0);
+    in_time = says_something(at(where(&read)));
+    if (!in_time) {
+      while (!is_done(&read)) answer_if_any(0), answer_if_any(1);
+      expect(&read, COORD_OK, "", 0, "");
+    }
   }
+  T_FATAL(in_time);
+  size_t slow = at(where(&read));
   T_INT(rpc.counters.ejections, 0);
   answer(slow, 0, "");
   expect(&read, COORD_OK, "", 0, "");
@@ -109,16 +129,19 @@ static void server_that_says_something_is_not_silent(void) {
 static void slow_answer_is_waited_for_longer_each_time(void) {
   tried read;
   start_ready("a:1,b:2");
+  rpc.config.attempt_timeout_ms = 200;
   int64_t begun = t_now_ms();
   begin(&read, true, 0);
   size_t first = at(where(&read));
   size_t second = 1 - first;
   T_TRUE(t_wait_until(has_moved, &second, 2000));
-  int64_t moved = t_now_ms() - begun;
-  T_TRUE(moved >= 190);
-  usleep(250000);
-  T_TRUE(has_moved(&second)); /* still there: twice as long */
-  answer(second, 0, "");
+  T_TRUE(t_now_ms() - begun >= 190);
+  while (t_now_ms() - begun < 500) { /* still there: twice as long */
+    bool stays = has_moved(&second);
+    T_TRUE(stays || t_now_ms() - begun >= 580);
+    usleep(10000);
+  }
+  while (!is_done(&read)) answer_if_any(first), answer_if_any(second);
   expect(&read, COORD_OK, "", 0, "");
   stop();
 }

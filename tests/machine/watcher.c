@@ -8,7 +8,7 @@
 static size_t looked_at; /* of the messages sent */
 static size_t links_known;
 
-enum { SUBS = 4, LIVENESS_MS = 200 };
+enum { SUBS = 4, LIVENESS_MS = 300 };
 
 static coord__watcher watcher;
 static coord__subscription subs[SUBS];
@@ -52,6 +52,7 @@ static const coord__subscriber subscriber = {on_stands, on_changes, on_ended};
 /* ---- the watcher ---- */
 
 static bool one_at_a_time;
+static int64_t liveness_ms = 60000;
 static int verifications;
 
 static void count_verification(coord__watcher *w) {
@@ -62,7 +63,7 @@ static void count_verification(coord__watcher *w) {
 static void do_begin(void *unused) {
   (void)unused;
   coord__watcher_config config = {.method = &coord__methods[COORD__METHOD_WATCH],
-                                  .liveness_ns = LIVENESS_MS * COORD__NS_PER_MS,
+                                  .liveness_ns = liveness_ms * COORD__NS_PER_MS,
                                   .verify = count_verification,
                                   .one_at_a_time = one_at_a_time};
   coord__watcher_init(&watcher, &rpc, &config);
@@ -230,6 +231,13 @@ static void two_stand(int64_t first, int64_t second) {
   say((words){.id = second, .revision = 8, .created = true});
   told(0, "stands@8");
   told(1, "stands@4");
+}
+
+/* The same with a server that must not be silent for long. */
+static void two_stand_and_listen(void) {
+  liveness_ms = LIVENESS_MS;
+  two_stand(1, 2);
+  liveness_ms = 60000;
 }
 
 /* ---- cases ---- */
@@ -489,7 +497,7 @@ static void do_hear(void *unused) {
 }
 
 static void large_message_that_is_on_its_way_is_no_silence(void) {
-  two_stand(1, 2);
+  two_stand_and_listen();
   sends("progress");
   for (int64_t until = t_now_ms() + 5 * LIVENESS_MS; t_now_ms() < until;) {
     on_loop(do_hear, NULL);
@@ -501,7 +509,7 @@ static void large_message_that_is_on_its_way_is_no_silence(void) {
 }
 
 static void silent_server_is_asked_and_left(void) {
-  two_stand(1, 2);
+  two_stand_and_listen();
   sends("progress");
   say((words){.id = -1, .revision = 9});
   sends("progress");
@@ -519,7 +527,7 @@ static void silent_server_is_asked_and_left(void) {
 }
 
 static void idle_server_is_left_alone(void) {
-  two_stand(1, 2);
+  two_stand_and_listen();
   int asked = 0;
   int64_t until = t_now_ms() + 10 * LIVENESS_MS + LIVENESS_MS;
   while (t_now_ms() < until) {

@@ -60,11 +60,13 @@ static void begin(load *l, coord_client *client, bool may_lose_writes) {
   }
 }
 
+static bool has_called(void *l) { return atomic_load(&((load *)l)->calls) > 100; }
+
 static void end(load *l) {
+  T_TRUE(t_wait_until(has_called, l, 20000));
   atomic_store(&l->stop, true);
   for (int i = 0; i < THREADS; i++) pthread_join(l->threads[i], NULL);
   T_INT(atomic_load(&l->surfaced), 0);
-  T_TRUE(atomic_load(&l->calls) > 100);
   printf("# %ld calls, %ld writes lost, %lld logins, %lld repeated\n", atomic_load(&l->calls),
          atomic_load(&l->lost), t_auth_logins(l->client),
          (long long)atomic_load(&l->client->rpc.counters.retries));

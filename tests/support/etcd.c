@@ -24,6 +24,7 @@ enum {
   term_ms = 3000,
   args_max = 48,
   clusters_max = 8,
+  established = 1,    /* of a TCP socket in /proc/net/tcp */
   first_port = 20000, /* below the range that the kernel gives to outgoing connections */
   port_count = 12000
 };
@@ -243,6 +244,8 @@ static void build_arguments(const t_cluster *cluster, const node *n, arguments *
   add(args, "--initial-cluster=%s", members);
   add(args, "--initial-cluster-state=%s", n->joins ? "existing" : "new");
   if (binary.no_fsync) add(args, "--unsafe-no-fsync");
+  add(args,
+      "--bcrypt-cost=4"); /* logins are many in tests; the usual 10 is a tenth of a second of work each */
   if (cluster->pki) add_tls(cluster, args);
   if (cluster->divisible) add_quick(args);
   for (const char *const *more = cluster->args; more && *more; more++) add(args, "%s", *more);
@@ -469,6 +472,35 @@ void t_etcd_pause(t_cluster *cluster, int i) {
   kill(pid, SIGSTOP);
   waitpid(pid, NULL, WUNTRACED); /* returns once all its threads stand still */
   cluster->nodes[i].paused = true;
+}
+
+long t_etcd_unread(int port) {
+  char line[512];
+  long sum = 0;
+  FILE *table = fopen("/proc/net/tcp", "r");
+  while (table && fgets(line, sizeof line, table)) {
+    unsigned at = 0, state = 0, unread = 0;
+    if (sscanf(line, " %*d: %*x:%x %*x:%*x %x %*x:%x", &at, &state, &unread) == 3 &&
+        at == (unsigned)port && state == established) {
+      sum += unread;
+    }
+  }
+  if (table) fclose(table);
+  return sum;
+}
+
+typedef struct unread {
+  int port;
+  long bytes;
+} unread;
+
+static bool has_unread(void *arg) {
+  const unread *wanted = arg;
+  return t_etcd_unread(wanted->port) >= wanted->bytes;
+}
+
+bool t_etcd_wait_unread(int port, long bytes) {
+  return t_wait_until(has_unread, &(unread){port, bytes}, 10000);
 }
 
 void t_etcd_resume(t_cluster *cluster, int i) {

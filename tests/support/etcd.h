@@ -47,6 +47,11 @@ void t_etcd_restart(t_cluster *cluster, int node);
 void t_etcd_back_up(const t_cluster *cluster, int node);
 void t_etcd_restore(const t_cluster *cluster, int node);
 void t_etcd_pause(t_cluster *cluster, int node);
+/* Until so many bytes have come to this port of the loopback that its server, which is stopped, has not
+ * read; false when they do not come. */
+bool t_etcd_wait_unread(int port, long bytes);
+/* How many there are. */
+long t_etcd_unread(int port);
 void t_etcd_resume(t_cluster *cluster, int node);
 /* Version of the binary, for instance 3 and 4. */
 void t_etcd_version(int *major, int *minor);

@@ -103,7 +103,7 @@ static void *write_on(void *arg) {
 
 static void note_gap(watcher *w) {
   int64_t now = t_now_ms();
-  int64_t gap = w->last_ms > 0 ? now - w->last_ms : 0;
+  int64_t gap = w->last_ms > 0 ? t_took_ms(w->last_ms) : 0;
   if (gap > atomic_load(&w->gap_ms)) atomic_store(&w->gap_ms, gap);
   w->last_ms = now;
 }

@@ -32,7 +32,7 @@ struct t_load {
 
 static void account(worker *w, t_load_kind kind, coord_code code, const coord_error *err,
                     int64_t began_ms) {
-  int64_t took = t_now_ms() - began_ms;
+  int64_t took = t_took_ms(began_ms);
   t_tally *tally = &w->tallies[kind];
   pthread_mutex_lock(&w->load->lock);
   if (took > tally->longest_ms) tally->longest_ms = took;

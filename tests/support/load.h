@@ -24,9 +24,9 @@ typedef enum t_load_kind { T_LOAD_READ, T_LOAD_WRITE, T_LOAD_COUNT, T_LOAD_KINDS
 /* What the threads of one kind have seen. */
 typedef struct t_tally {
   int ok;
-  int maybe; /* failed with MAYBE_APPLIED */
-  int clean; /* failed otherwise */
-  int64_t longest_ms;
+  int maybe;          /* failed with MAYBE_APPLIED */
+  int clean;          /* failed otherwise */
+  int64_t longest_ms; /* without the time for which the machine was busy */
   char first_error[256];
 } t_tally;
 

@@ -35,9 +35,9 @@ uint64_t t_begin_acquire(coord_client *client, coord_lock *lock, coord_queue *qu
 
 /* The next event of this type and tag, others are passed over; NULL when there is none in time. */
 static coord_event *find_event(coord_queue *queue, int32_t type, uint64_t tag, int timeout_ms) {
-  int64_t until = t_now_ms() + timeout_ms;
+  int64_t began = t_now_ms();
   for (;;) {
-    int64_t left = until - t_now_ms();
+    int64_t left = timeout_ms - t_took_ms(began);
     coord_event *event = coord_queue_next(queue, left > 0 ? (int32_t)left : 0);
     if (event == NULL && left <= 0) return NULL;
     if (coord_event_type(event) == type && coord_event_tag(event) == tag) return event;
@@ -62,9 +62,9 @@ bool t_lock_told(coord_queue *queue, int32_t type, uint64_t tag, int timeout_ms)
 }
 
 bool t_queue_becomes(coord_client *client, const char *name, int count, int timeout_ms) {
-  int64_t until = t_now_ms() + (int64_t)timeout_ms * T_SLOW;
+  int64_t began = t_now_ms(), most_ms = (int64_t)timeout_ms * T_SLOW;
   int now;
-  while ((now = t_lock_keys(client, name)) != count && t_now_ms() < until) usleep(5000);
+  while ((now = t_lock_keys(client, name)) != count && t_took_ms(began) < most_ms) usleep(5000);
   if (now != count) T_FAIL("%d stand in the queue of %s, not %d", now, name, count);
   return now == count;
 }

@@ -17,6 +17,7 @@
 #include "support/http1.h"
 
 enum { conns_max = 64, calls_max = 20000, rules_max = 32, headers_max = 24, path_size = 96 };
+enum { ask_again_ms = 5 }; /* whether an answer is ready */
 
 typedef struct stream {
   struct stream *next;
@@ -289,6 +290,11 @@ static void begin_call(t_peer *peer, stream *s) {
   pthread_mutex_unlock(&peer->lock);
 }
 
+static void answer_or_wait(conn *c, stream *s) {
+  s->due_ms = t_now_ms() + s->rule->delay_ms;
+  if (s->rule->delay_ms == 0 && s->rule->ready == NULL) answer(c, s);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
   conn *c = user;
   stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
@@ -302,10 +308,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     pthread_mutex_unlock(&c->peer->lock);
   }
   if (s && is_headers) begin_call(c->peer, s);
-  if (s && s->rule && (s->rule->early ? is_headers : is_end)) {
-    s->due_ms = t_now_ms() + s->rule->delay_ms;
-    if (s->rule->delay_ms == 0) answer(c, s);
-  }
+  if (s && s->rule && (s->rule->early ? is_headers : is_end)) answer_or_wait(c, s);
   return 0;
 }
 
@@ -360,8 +363,7 @@ static bool receive_http1(conn *c, const void *p, size_t n) {
   } else {
     begin_call(c->peer, s);
   }
-  s->due_ms = t_now_ms() + s->rule->delay_ms;
-  if (s->rule->delay_ms == 0) answer(c, s);
+  answer_or_wait(c, s);
   return true;
 }
 
@@ -452,7 +454,9 @@ static int answer_due(conn *c, int64_t now, int wait_ms) {
   for (stream *s = c->streams, *next; s; s = next) {
     next = s->next;
     if (s->due_ms == 0) continue;
-    if (s->due_ms <= now) {
+    if (s->due_ms <= now && s->rule->ready && !s->rule->ready(c->peer)) {
+      wait_ms = wait_ms < ask_again_ms ? wait_ms : ask_again_ms;
+    } else if (s->due_ms <= now) {
       answer(c, s);
     } else if (s->due_ms - now < wait_ms) {
       wait_ms = (int)(s->due_ms - now);

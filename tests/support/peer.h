@@ -60,12 +60,13 @@ typedef struct t_rule {
   const char *method; /* a part of the :path; NULL fits every call */
   int times;          /* how many calls it serves; 0: all */
 
-  bool early;    /* answers to the headers of the call, not to its end */
-  bool never;    /* no answer, the call stays open */
-  int delay_ms;  /* before the answer */
-  int reset;     /* T_RESET(code): RST_STREAM; after the data when there is some */
-  bool goaway;   /* GOAWAY is sent before the answer, ... */
-  int last_back; /* ... its last_stream_id lies this many calls before this one */
+  bool early;                  /* answers to the headers of the call, not to its end */
+  bool never;                  /* no answer, the call stays open */
+  int delay_ms;                /* before the answer */
+  bool (*ready)(t_peer *peer); /* no answer before this says so; asked on the thread of the peer */
+  int reset;                   /* T_RESET(code): RST_STREAM; after the data when there is some */
+  bool goaway;                 /* GOAWAY is sent before the answer, ... */
+  int last_back;               /* ... its last_stream_id lies this many calls before this one */
   int goaway_code;
   bool closes; /* the connection, after the data, without an end of the stream */
 

@@ -46,10 +46,11 @@ coord_code t_ends(coord_client *client, coord_op *op, int32_t timeout_ms) {
 
 bool t_registration_told(coord_queue *queue, int timeout_ms, int32_t type, uint64_t tag,
                          coord_code code) {
-  int64_t until = t_now_ms() + timeout_ms;
+  int64_t began = t_now_ms();
   for (;;) {
-    int64_t left = until - t_now_ms();
+    int64_t left = timeout_ms - t_took_ms(began);
     coord_event *event = coord_queue_next(queue, left > 0 ? (int32_t)left : 0);
+    if (event == NULL && left > 0) continue;
     if (event == NULL) {
       T_FAIL("no event %d for %d within %d ms", (int)type, (int)tag, timeout_ms);
       return false;

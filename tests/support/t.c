@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { at_exit_max = 16, case_limit_s = 60 };
+enum { at_exit_max = 16, case_limit_s = 60, beat_ms = 5, beats_kept = 32768 };
 
 static struct {
   const t_case *running;
@@ -41,11 +41,59 @@ int64_t t_now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* --- What the machine takes away ------------------------------------------------------------------
+ *
+ * A thread that sleeps for a moment, over and over: how much later than it asked it wakes up. */
+
+static struct {
+  pid_t pid; /* a child has no such thread */
+  pthread_mutex_t lock;
+  int64_t at[beats_kept];   /* a ring */
+  int64_t lost[beats_kept]; /* so far */
+  size_t count;
+} beats = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void *beat(void *unused) {
+  (void)unused;
+  struct timespec pause = {0, beat_ms * 1000000L};
+  for (;;) {
+    int64_t slept_at = t_now_ms();
+    nanosleep(&pause, NULL);
+    pthread_mutex_lock(&beats.lock);
+    int64_t now = t_now_ms(), over = now - slept_at - beat_ms - 1;
+    int64_t before = beats.count > 0 ? beats.lost[(beats.count - 1) % beats_kept] : 0;
+    beats.at[beats.count % beats_kept] = now;
+    beats.lost[beats.count % beats_kept] = before + (over > 0 ? over : 0);
+    beats.count++;
+    pthread_mutex_unlock(&beats.lock);
+  }
+  return NULL;
+}
+
+int64_t t_held_up_ms(int64_t since_ms) {
+  if (beats.pid != getpid()) return 0;
+  pthread_mutex_lock(&beats.lock);
+  size_t last = beats.count, i = last, oldest = last > beats_kept ? last - beats_kept : 0;
+  while (i > oldest && beats.at[(i - 1) % beats_kept] > since_ms) i--;
+  int64_t held = 0;
+  if (last > 0) {
+    int64_t now = t_now_ms(), at = beats.at[(last - 1) % beats_kept];
+    int64_t open = now - (at > since_ms ? at : since_ms) - beat_ms - 1; /* it sleeps still */
+    held = beats.lost[(last - 1) % beats_kept] - (i > 0 ? beats.lost[(i - 1) % beats_kept] : 0);
+    if (open > 0) held += open;
+    if (held > now - since_ms) held = now - since_ms;
+  }
+  pthread_mutex_unlock(&beats.lock);
+  return held;
+}
+
+int64_t t_took_ms(int64_t since_ms) { return t_now_ms() - since_ms - t_held_up_ms(since_ms); }
+
 bool t_wait_until(bool (*pred)(void *), void *arg, int ms) {
-  int64_t deadline = t_now_ms() + (int64_t)ms * T_SLOW;
+  int64_t start = t_now_ms();
   struct timespec pause = {0, 2000000};
   while (!pred(arg)) {
-    if (t_now_ms() >= deadline) return pred(arg);
+    if (t_took_ms(start) >= (int64_t)ms * T_SLOW) return pred(arg);
     nanosleep(&pause, NULL);
   }
   return true;
@@ -172,6 +220,14 @@ bool t_error(const char *file, int line, const char *text, coord_code actual, co
   return good;
 }
 
+bool t_within(const char *file, int line, int64_t start_ms, int ms) {
+  int64_t took = t_now_ms() - start_ms, held = t_held_up_ms(start_ms);
+  if (took - held < (int64_t)ms * T_SLOW) return true;
+  t_fail(file, line, "it took %lld ms, for %lld of which the machine was busy: not within %d ms",
+         (long long)took, (long long)held, ms * T_SLOW);
+  return false;
+}
+
 #ifdef __SANITIZE_THREAD__
 /* Cases about fork start threads in their children; ThreadSanitizer would end those. */
 __attribute__((visibility("default"))) const char *__tsan_default_options(void);
@@ -210,12 +266,12 @@ static void *watch_for_hang(void *unused) {
   return NULL;
 }
 
-static void start_watchdog(void) {
+static void start_thread(void *(*run_it)(void *unused)) {
   pthread_t thread;
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-  if (pthread_create(&thread, &attr, watch_for_hang, NULL) != 0) abort();
+  if (pthread_create(&thread, &attr, run_it, NULL) != 0) abort();
   pthread_attr_destroy(&attr);
 }
 
@@ -283,7 +339,9 @@ int t_main(int argc, char **argv, const t_case *cases, size_t n) {
     if (strstr(cases[i].name, wanted) && !CU_add_test(suite, cases[i].name, run_case)) abort();
   }
   CU_set_test_complete_handler(report_case);
-  start_watchdog();
+  beats.pid = getpid();
+  start_thread(watch_for_hang);
+  start_thread(beat);
   if (suite->uiNumberOfTests == 0) {
     fprintf(stderr, "no case is called \"%s\"; --list names them\n", wanted);
     run.failed++;

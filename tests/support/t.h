@@ -76,9 +76,17 @@ typedef struct t_case {
 #define T_SLOW 1
 #endif
 
+/* What began at `start`, by t_now_ms, has taken less than `ms` (times T_SLOW), but for the time for
+ * which the machine had no processor for this program. */
+#define T_WITHIN(start, ms) t_within(__FILE__, __LINE__, (start), (ms))
+
 /* Milliseconds of a clock that only goes forward. */
 int64_t t_now_ms(void);
-/* Asks until the answer is true or `ms` (times T_SLOW) have passed; the last answer. */
+/* For how long, since then, a thread that wants to run every few milliseconds could not. */
+int64_t t_held_up_ms(int64_t since_ms);
+/* Milliseconds since then, without those. */
+int64_t t_took_ms(int64_t since_ms);
+/* Asks until the answer is true or `ms` (times T_SLOW) have passed, without those; the last answer. */
 bool t_wait_until(bool (*pred)(void *), void *arg, int ms);
 /* The case is given up as hung after this long (times T_SLOW); 60 s unless told. */
 void t_case_limit_s(int seconds);
@@ -102,6 +110,7 @@ bool t_ok(const char *file, int line, const char *text, coord_code code, const c
 bool t_code(const char *file, int line, const char *text, coord_code actual, coord_code expected);
 bool t_error(const char *file, int line, const char *text, coord_code actual, coord_code expected,
              coord_error **err, const char *part);
+bool t_within(const char *file, int line, int64_t start_ms, int ms);
 void t_fatal(const char *file, int line, const char *text, bool holds);
 _Noreturn void t_skip(const char *why);
 void t_fail(const char *file, int line, const char *format, ...)

@@ -1,4 +1,5 @@
 /* The gateway wire: connections, headers, streams, against servers by script. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +36,7 @@ static void headers_are_those_of_the_gateway(void) {
   char value[256];
   int ms = 0;
   start(rules, 1);
-  T_CODE(get(800), COORD_OK);
+  T_CODE(get(30000), COORD_OK);
   T_STR(t_peer_header(peer, "Content-Type", value), "application/json");
   T_STR(t_peer_header(peer, "Accept", value), "application/json");
   T_STR(t_peer_header(peer, "User-Agent", value), "coord-c");
@@ -43,7 +44,7 @@ static void headers_are_those_of_the_gateway(void) {
   T_STR(t_peer_header(peer, "Expect", value), "");
   T_STR(t_peer_header(peer, "Content-Length", value), "14");
   T_INT(sscanf(t_peer_header(peer, "Grpc-Timeout", value), "%dm", &ms), 1);
-  T_TRUE(ms > 500 && ms <= 805);
+  T_TRUE(ms > 20000 && ms <= 30000);
   T_CODE(get(-1), COORD_OK);
   T_STR(t_peer_header(peer, "Grpc-Timeout", value), "");
   stop();
@@ -80,8 +81,10 @@ static void expect_ends(coord_queue *queue, int n, coord_code code) {
   }
 }
 
+static bool three_were_open(t_peer *of) { return t_peer_open_calls_max(of) >= 3; }
+
 static void no_more_connections_than_the_option_allows(void) {
-  static const t_rule rules[] = {{.delay_ms = 5}};
+  static const t_rule rules[] = {{.delay_ms = 5, .ready = three_were_open}};
   coord_queue *queue = NULL;
   T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
   peer = t_peer_grpc(rules, 1, NULL);
@@ -110,24 +113,31 @@ static bool two_are_open(void *unused) {
   return t_peer_open_connections(peer) == 2;
 }
 
+static atomic_int awaited;
+
+static bool all_have_come(t_peer *of) { return t_peer_calls(of, "Range") >= atomic_load(&awaited); }
+
 static void connections_that_are_not_needed_are_closed(void) {
-  static const t_rule rules[] = {{.method = "Status"}, {.delay_ms = 20}};
+  static const t_rule rules[] = {{.method = "Status"}, {.delay_ms = 20, .ready = all_have_come}};
   coord_queue *queue = NULL;
   T_CODE(coord_queue_open(&queue, NULL), COORD_OK);
   peer = t_peer_grpc(rules, 2, NULL);
   client = t_client_with("wire", "gateway", "endpoints", t_peer_endpoint(peer), "gateway.idle.ms",
                          "1000", NULL);
+  atomic_store(&awaited, 12);
   submit(queue, 12);
   expect_ends(queue, 12, COORD_OK);
-  T_TRUE(t_peer_open_connections(peer) > 8);
+  T_TRUE(t_peer_connections(peer) > 8);
   T_TRUE(t_wait_until(none_is_open, NULL, 5000));
+  int before = t_peer_connections(peer);
   T_CODE(get(0), COORD_OK);
-  T_INT(t_peer_open_connections(peer), 1);
+  T_INT(t_peer_connections(peer), before + 1);
+  atomic_store(&awaited, 25);
   submit(queue, 12);
   expect_ends(queue, 12, COORD_OK);
-  T_TRUE(t_peer_open_connections(peer) > 8);
+  T_TRUE(t_peer_connections(peer) > before + 8);
   /* One goes on being needed. */
-  for (int i = 0; i < 100 && t_peer_open_connections(peer) > 1; i++) {
+  for (int i = 0; i < 500 && !one_is_open(NULL); i++) {
     T_CODE(get(0), COORD_OK);
     T_TRUE(coord_queue_next(queue, 30) == NULL);
   }
@@ -229,7 +239,7 @@ static void token_is_a_header_of_every_request(void) {
   peer = t_peer_grpc(rules, 1, NULL);
   client = t_client_with("wire", "gateway", "endpoints", t_peer_endpoint(peer), "token", "abc.7",
                          "connect.lazy", "true", "log.level", "off", NULL);
-  get(100);
+  for (int i = 0; i < 100 && t_peer_calls(peer, "Range") == 0; i++) get(100);
   T_STR(t_peer_header(peer, "Authorization", value), "abc.7");
   open_stream(&d, COORD__METHOD_WATCH);
   for (int i = 1; i < 3; i++) {
@@ -402,9 +412,12 @@ static void send_keepalives(duplex *d, int n, bool last) {
   for (int i = 0; i < n; i++) duplex_send(d, "\x08\x07", 2, last && i == n - 1);
 }
 
+static bool four_were_open(t_peer *of) { return t_peer_open_calls_max(of) >= 4; }
+
 static void keepalives_are_requests_of_their_own_on_few_connections(void) {
-  static const t_rule rules[] = {
-      {.delay_ms = 5, .json = "{\"result\":{\"ID\":\"7\",\"TTL\":\"9\"}}\n"}};
+  static const t_rule rules[] = {{.delay_ms = 5,
+                                  .ready = four_were_open,
+                                  .json = "{\"result\":{\"ID\":\"7\",\"TTL\":\"9\"}}\n"}};
   duplex d = {0};
   peer = t_peer_grpc(rules, 1, NULL);
   client = t_client_with("wire", "gateway", "endpoints", t_peer_endpoint(peer),

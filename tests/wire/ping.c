@@ -16,10 +16,10 @@ static t_peer *peer;
 static coord_client *client;
 static coord_error *err;
 
-static void shorten(void *unused) {
-  (void)unused;
+/* A peer that answers may be slow to do so, on a busy machine. */
+static void shorten(void *deaf) {
   client->rpc.config.link.keepalive_interval_ns = INTERVAL_MS * COORD__NS_PER_MS;
-  client->rpc.config.link.keepalive_timeout_ns = 100 * COORD__NS_PER_MS;
+  client->rpc.config.link.keepalive_timeout_ns = (*(bool *)deaf ? 100 : 30000) * COORD__NS_PER_MS;
 }
 
 static void start(const t_rule *rules, size_t n, bool deaf) {
@@ -28,7 +28,7 @@ static void start(const t_rule *rules, size_t n, bool deaf) {
   peer = t_peer_grpc(rules, n, &settings);
   client = t_client_with("endpoints", t_peer_endpoint(peer), "connect.lazy", "true", "log.level",
                          "off", NULL);
-  duplex_on_loop(client, shorten, NULL);
+  duplex_on_loop(client, shorten, &deaf);
 }
 
 static void stop(void) {
@@ -60,16 +60,20 @@ static void idle_connection_is_not_pinged(void) {
   stop();
 }
 
+static bool two_pings_came(t_peer *of) { return t_peer_pings(of) >= 2; }
+
 static void waiting_call_pings_once_an_interval(void) {
-  static const t_rule rules[] = {
-      {.delay_ms = INTERVAL_MS * 5 + 100, .data = T_EMPTY_MESSAGE, .grpc_status = "0"}};
+  static const t_rule rules[] = {{.delay_ms = INTERVAL_MS * 4,
+                                  .ready = two_pings_came,
+                                  .data = T_EMPTY_MESSAGE,
+                                  .grpc_status = "0"}};
   start(rules, 1, false);
   int64_t began = t_now_ms();
   T_OK(get(20000), err);
   int64_t intervals = (t_now_ms() - began) / INTERVAL_MS;
-  T_TRUE(t_peer_pings(peer) >= 2);
-  T_TRUE(t_peer_pings(peer) <= intervals);
+  pause_ms(50); /* for one that crosses the answer */
   int before = t_peer_pings(peer);
+  T_TRUE(before >= 2 && before <= intervals);
   pause_ms(INTERVAL_MS * 3);
   T_INT(t_peer_pings(peer), before);
   T_INT(t_peer_connections(peer), 1);
@@ -80,10 +84,21 @@ static void busy_connection_is_not_pinged(void) {
   static const t_rule rules[] = {{.method = "Watch", .never = true},
                                  {.delay_ms = 20, .data = T_EMPTY_MESSAGE, .grpc_status = "0"}};
   start(rules, 2, false);
-  /* A call always waits, but bytes keep coming. */
-  for (int64_t end = t_now_ms() + INTERVAL_MS * 4; t_now_ms() < end;) T_OK(get(0), err);
-  T_INT(t_peer_pings(peer), 0);
+  /* A call always waits, but bytes keep coming. Where the machine makes them wait, a PING is due. */
+  int64_t end = t_now_ms() + INTERVAL_MS * 4, before = 0, began = t_now_ms(), silences = 0;
+  while (began < end) {
+    T_OK(get(0), err);
+    if (before > 0) silences += (t_now_ms() - before) / INTERVAL_MS;
+    before = began;
+    began = t_now_ms();
+  }
+  T_TRUE(t_peer_pings(peer) <= silences);
   stop();
+}
+
+static bool has_two_pings(void *unused) {
+  (void)unused;
+  return t_peer_pings(peer) >= 2;
 }
 
 static void streams_are_kept_alive_too(void) {
@@ -93,9 +108,10 @@ static void streams_are_kept_alive_too(void) {
   duplex_open(&d, client, &coord__methods[COORD__METHOD_WATCH]);
   T_TRUE(t_wait_until(duplex_is_open, &d, 5000));
   int64_t began = t_now_ms();
-  pause_ms(INTERVAL_MS * 5);
+  pause_ms(INTERVAL_MS * 4);
+  T_TRUE(t_wait_until(has_two_pings, NULL, 10000));
   int pings = t_peer_pings(peer);
-  T_TRUE(pings >= 2 && pings <= (t_now_ms() - began) / INTERVAL_MS + 1);
+  T_TRUE(pings <= (t_now_ms() - began) / INTERVAL_MS + 1);
   T_TRUE(!d.closed);
   duplex_end(&d);
   pings = t_peer_pings(peer);
@@ -112,7 +128,8 @@ static void connection_without_an_answer_to_a_ping_is_given_up(void) {
   int64_t began = t_now_ms();
   T_ERROR(coord_put(client, "k", 1, "v", 1, &err), COORD_UNAVAILABLE, err, "PING");
   int64_t took = t_now_ms() - began;
-  T_TRUE(took >= INTERVAL_MS && took < 3000 * T_SLOW);
+  T_TRUE(took >= INTERVAL_MS);
+  T_WITHIN(began, 3000);
   T_INT(t_peer_pings(peer), 1);
   /* What may be repeated goes over a new connection. */
   T_OK(get(0), err);

@@ -359,7 +359,7 @@ static void closing_the_client_closes_its_streams(void) {
   T_TRUE(t_wait_until(duplex_is_open, &open, 5000));
   T_TRUE(t_wait_until(duplex_is_open, &paused, 5000));
   coord_error *err = NULL;
-  T_OK(coord_client_close(client, 1000, &err), err);
+  T_OK(coord_client_close(client, 10000, &err), err);
   duplex_open(&late, client, WATCH);
   T_TRUE(late.closed);
   duplex_expect_closed(&late, COORD_CLOSED, "client was closed");

@@ -1,5 +1,6 @@
 /* Unary calls over the gRPC wire, against a scripted server: answers, failures, what is repeated. */
 #include <nghttp2/nghttp2.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,9 +78,9 @@ static void deadline_is_told_to_the_server(void) {
   /* In steps of 100 ms, rounded up. */
   START(rules);
   int ms = timeout_header_ms(0);
-  T_TRUE(ms > 3000 && ms <= 5100);
-  ms = timeout_header_ms(700);
-  T_TRUE(ms > 100 && ms <= 800);
+  T_TRUE(ms > 1000 && ms <= 5100);
+  ms = timeout_header_ms(30000);
+  T_TRUE(ms > 20000 && ms <= 30100);
   ms = timeout_header_ms(3600000);
   T_TRUE(ms > 3590000 && ms <= 3600100);
   T_INT(timeout_header_ms(-1), -1);
@@ -112,8 +113,10 @@ static void answer_is_put_together_from_single_bytes(void) {
   t_proxy_stop(proxy);
 }
 
+static bool ten_were_open(t_peer *of) { return t_peer_open_calls_max(of) >= 10; }
+
 static void many_calls_share_a_connection_that_allows_ten(void) {
-  static const t_rule rules[] = {{.delay_ms = 10, OK_ANSWER}};
+  static const t_rule rules[] = {{.delay_ms = 10, .ready = ten_were_open, OK_ANSWER}};
   static const t_h2_settings ten = {.max_concurrent_streams = 10};
   coord_op *op = coord_op_put("k", 1, "v", 1);
   const coord_op *ops[50];
@@ -292,11 +295,32 @@ static void repeating_pauses_in_between(void) {
                                  {.goaway = true, .last_back = 1}};
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
     start(&rules[i], 1, NULL);
-    T_TRUE(get(400) != COORD_OK);
-    int calls = t_peer_calls(peer, "Range");
-    if (calls < 2 || calls > 20) T_FAIL("rule %zu: %d calls in 400 ms", i, calls);
+    int calls = 0;
+    for (int ms = 400; calls < 2 && ms < 20000; ms *= 2) { /* again if it came to one call only */
+      int before = t_peer_calls(peer, "Range");
+      T_TRUE(get(ms) != COORD_OK);
+      calls = t_peer_calls(peer, "Range") - before;
+      if (calls > 20 * ms / 400) T_FAIL("rule %zu: %d calls in %d ms", i, calls, ms);
+    }
+    if (calls < 2) T_FAIL("rule %zu: it is not repeated", i);
     stop();
   }
+}
+
+/* One that is never answered. It has more time when it was not even sent in its time. */
+static coord_code put_that_arrives(void) {
+  int before = t_peer_calls(peer, "Put");
+  coord_code code;
+  int ms = 50;
+  do {
+    int64_t began = t_now_ms();
+    code = put(ms);
+    T_TRUE(t_now_ms() - began >= ms - 1);
+    T_WITHIN(began, ms + 1400);
+    ms *= 4;
+  } while (!t_peer_wait_calls(peer, "Put", before + 1, 500) && ms < 20000);
+  T_INT(t_peer_calls(peer, "Put"), before + 1);
+  return code;
 }
 
 static void writes_that_broke_off_may_have_been_applied(void) {
@@ -312,11 +336,11 @@ static void writes_that_broke_off_may_have_been_applied(void) {
   }
   T_CODE(put(0), COORD_INVALID);
   T_TRUE(has_flags(0));
-  T_CODE(put(50), COORD_TIMEOUT);
+  T_INT(t_peer_calls(peer, "Put"), 4);
+  T_CODE(put_that_arrives(), COORD_TIMEOUT);
   T_TRUE(has_flags(COORD_RETRIABLE | COORD_MAYBE_APPLIED));
   T_CODE(get(50), COORD_TIMEOUT);
   T_TRUE(has_flags(COORD_RETRIABLE));
-  T_INT(t_peer_calls(peer, "Put"), 5);
   stop();
 }
 
@@ -331,10 +355,12 @@ static void refused_stream_is_tried_again(void) {
 
 static void refused_write_was_not_applied(void) {
   static const t_rule rules[] = {{.reset = T_RESET(NGHTTP2_REFUSED_STREAM)}};
-  START(rules);
-  coord_code code = put(300);
-  T_TRUE(code == COORD_UNAVAILABLE || code == COORD_TIMEOUT);
+  /* A deadline could also pass while the server has it and has not refused it yet. */
+  peer = t_peer_grpc(rules, 1, NULL);
+  client = t_client_with("endpoints", t_peer_endpoint(peer), "retry.max.attempts", "3", NULL);
+  T_CODE(put(0), COORD_UNAVAILABLE);
   T_TRUE(has_flags(COORD_RETRIABLE));
+  T_INT(t_peer_calls(peer, "Put"), 3);
   stop();
 }
 
@@ -385,16 +411,25 @@ static void expect_end(uint64_t tag, coord_code code, uint32_t flags) {
   coord_event_free(event);
 }
 
+static atomic_bool is_over; /* what the test waits for before an answer is due */
+
+static bool when_it_is_over(t_peer *of) {
+  (void)of;
+  return atomic_load(&is_over);
+}
+
 static void calls_behind_a_goaway_go_elsewhere_and_those_before_it_end(void) {
-  static const t_rule rules[] = {{.method = "Status", .delay_ms = 300, OK_ANSWER},
+  static const t_rule rules[] = {{.method = "Status", .ready = when_it_is_over, OK_ANSWER},
                                  {.method = "Put", .times = 1, .goaway = true, .last_back = 1},
                                  {.method = "Put", OK_ANSWER}};
   T_FATAL(coord_queue_open(&queue, NULL) == COORD_OK);
+  atomic_store(&is_over, false);
   START(rules);
   submit(coord_op_status(), 1);
   T_TRUE(t_peer_wait_calls(peer, "Status", 1, 5000));
   submit(coord_op_put("k", 1, "v", 1), 2);
   expect_end(2, COORD_OK, 0);
+  atomic_store(&is_over, true);
   expect_end(1, COORD_OK, 0);
   T_INT(t_peer_calls(peer, "Put"), 2);
   T_INT(t_peer_calls(peer, "Status"), 1);
@@ -448,9 +483,8 @@ static void calls_that_are_given_up_are_reset_and_the_connection_stays(void) {
   uint64_t id = 0;
   T_FATAL(coord_queue_open(&queue, NULL) == COORD_OK);
   START(rules);
-  int64_t began = t_now_ms();
-  T_CODE(put(100), COORD_TIMEOUT);
-  T_TRUE(t_now_ms() - began >= 99 && t_now_ms() - began < 1500 * T_SLOW);
+  T_CODE(put_that_arrives(), COORD_TIMEOUT);
+  T_TRUE(has_flags(COORD_RETRIABLE | COORD_MAYBE_APPLIED));
   coord_op *op = coord_op_put("k", 1, "v", 1);
   T_OK(coord_submit(client, op, -1, queue, 9, &id, &err), err);
   coord_op_free(op);

@@ -667,6 +667,38 @@ case_config_compares_versions() {
     expect 1 coord config delete cf3 k && expect 1 coord config history cf3 k && expect 1 coord config list cf3
 }
 
+# How many reads and watches the server was asked for.
+reads() {
+  curl -sf "http://$COORD_ENDPOINTS/metrics" | sed -nE 's/^grpc_server_started_total\{.*grpc_method="(Range|Watch)",grpc_service="etcdserverpb.* ([0-9]+)$/\2/p' |
+    awk '{ n += $1 } END { print n, NR }'
+}
+case_config_writes_read_nothing() {
+  local before what
+  before=$(reads)
+  [[ $before == *' 2' ]] || fail "the server does not count: $before" || return
+  for what in "set cf6.app k 1" "cas cf6.app n 0 1" "delete cf6.app k"; do
+    # shellcheck disable=SC2086
+    expect 0 coord config $what && [ "$(reads)" = "$before" ] || fail "config $what has read: $before, $(reads)" || return
+  done
+}
+
+case_config_says_its_name_once() {
+  coord config set cf7 k 1 >"$work/out" && expect 75 coord config cas cf7 k 1 2 && [[ $err != *'config: config:'* && $err != *cas:*config:* ]] &&
+    says 'coord: config cas: "config/cf7/k" is at version' || fail "it says $err" || return
+  coord put cf7/lock 1 && coord put config/cf7/bad '{' && expect 0 coord config get cf7 &&
+    says 'coord: config get: "config/cf7/bad" at revision'
+}
+
+case_config_waits_no_longer_than_the_timeout() {
+  local begin=$EPOCHREALTIME verb
+  for verb in "config get a" "config watch a" "config set a k 1" "env a -- true"; do
+    # shellcheck disable=SC2086
+    expect 3 coord --endpoints $dead --option connect.lazy=true --timeout 200ms $verb || return
+  done
+  # Each that reads would wait for 5 s by itself.
+  awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a > 14 }' || fail "it waited longer than --timeout"
+}
+
 case_config_watch_tells_sets_of_changes() {
   coord config set cf4.app a 1 >"$work/out"
   coord config watch cf4.app --limit 3 --json >"$work/watched" 2>"$work/watch.err" &

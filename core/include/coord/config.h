@@ -21,6 +21,8 @@ extern "C" {
  * Options (coord_options_set; those of the client when none are given):
  *
  *   config.prefix   what all keys begin with, without the slash behind it
+ *   config.live     false: nothing is read or watched, and the queue is told nothing; for who only needs
+ *                   the ops below
  *   config.manual   true: a change is current when it was accepted (coord_config_accept)
  *   mirror.wait     of coord/mirror.h, as are the other options of mirrors
  *   mirror.file     each layer has a file of this name with a dot and the layer's name behind it
@@ -38,14 +40,16 @@ extern "C" {
  */
 
 /**
- * Open the configuration of an application.
+ * Open the configuration of an application. It waits for the layers as coord_mirror_open does for its
+ * content: a server that does not answer is an error after request.timeout.ms.
  *
  * @param application  not empty, UTF-8, without slash; no part between dots is empty; 8 parts at most
  * @param options      copied; NULL: those of the client
  * @param queue        gets the events; NULL: nobody. With config.manual there must be one
  * @param out          [out] owned by the caller, coord_config_free
  * @return as coord_mirror_open
- * @threads any   @blocks until all layers are there; not with mirror.wait false   @since 0.1
+ * @threads any   @blocks until all layers are there; not with mirror.wait or config.live false
+ * @since 0.1
  */
 COORD_API coord_code coord_config_open(coord_client *client, const char *application,
                                        const coord_options *options, coord_queue *queue,
@@ -67,7 +71,8 @@ COORD_API coord_code coord_config_default(coord_config *config, const char *key,
  * @param version  [out] for coord_op_config_set: the revision of the value where that would write, 0 when
  *                 it is from a layer beneath or a default; may be NULL
  * @return COORD_OK; COORD_NOT_FOUND: no layer has it, nor is there a default; COORD_UNAVAILABLE: the layers
- *         are not there yet (mirror.wait false); COORD_INVALID, COORD_FORKED, COORD_NO_MEMORY
+ *         are not there yet (mirror.wait false); COORD_INVALID: also config.live is false;
+ *         COORD_FORKED, COORD_NO_MEMORY
  * @threads any   @blocks no   @since 0.1
  */
 COORD_API coord_code coord_config_get(const coord_config *config, const char *key, char **json,

@@ -18,7 +18,7 @@ enum {
   COORD_EVENT_AT_RISK = 3,  /* of a lease: see coord/lease.h */
   COORD_EVENT_LOST = 4,     /* the same */
   COORD_EVENT_RESTORED = 5, /* the same */
-  COORD_EVENT_ACQUIRED = 6, /* of a lock or an election: see coord/lock.h */
+  COORD_EVENT_ACQUIRED = 6, /* of a lock, an election or a lease: see coord/lock.h, coord/lease.h */
   COORD_EVENT_STATE = 7,  /* of an endpoint or their list: coord_event_state, coord_event_endpoint,
                                coord_event_text, coord_event_code */
   COORD_EVENT_LOG = 8,    /* a line of the client's log: coord_event_text, coord_event_level */

@@ -42,6 +42,7 @@ COORD_API coord_op *coord_op_lease_list(void);
  * A lease that is kept alive: by the client, on a connection that serves nothing else, a third of the
  * TTL after the last time, whatever the program does. Its queue reports, with the lease's tag:
  *
+ *   COORD_EVENT_ACQUIRED  only after coord_lease_start: it is kept alive now
  *   COORD_EVENT_AT_RISK   a renewal is overdue: two thirds of the time have passed, or the server
  *                         refuses it (coord_event_error says why); the client goes on trying
  *   COORD_EVENT_RESTORED  after AT_RISK: all is well again
@@ -82,6 +83,23 @@ COORD_API coord_code coord_lease_open(coord_client *client, int64_t ttl_s, int32
 COORD_API coord_code coord_lease_adopt(coord_client *client, int64_t lease_id, int32_t timeout_ms,
                                        coord_queue *queue, uint64_t tag, coord_lease **out,
                                        coord_error **err);
+
+/**
+ * Begin to open a lease (lease_id 0) or to adopt the one of this id, without waiting. The queue then gets
+ * COORD_EVENT_ACQUIRED when the lease is kept alive; or COORD_EVENT_CLOSED, which then is the only event,
+ * with the code of what coord_lease_open or coord_lease_adopt would return. Until then
+ * coord_lease_close answers COORD_CONFLICT, and coord_lease_free gives it up: a lease that the server
+ * grants nevertheless ends with its time.
+ *
+ * @param ttl_s       as for coord_lease_open; of no meaning with a lease_id
+ * @param timeout_ms  until one of the two events comes; as for coord_call
+ * @param queue       as for coord_lease_open, but not NULL
+ * @return COORD_OK, COORD_INVALID, COORD_CLOSED, COORD_FORKED, COORD_NO_MEMORY
+ * @threads any   @blocks no   @since 0.1
+ */
+COORD_API coord_code coord_lease_start(coord_client *client, int64_t ttl_s, int64_t lease_id,
+                                       int32_t timeout_ms, coord_queue *queue, uint64_t tag,
+                                       coord_lease **out, coord_error **err);
 
 /** Its id, for COORD_OP_LEASE; 0 for NULL. @threads any   @since 0.1 */
 COORD_API int64_t coord_lease_id(const coord_lease *lease);

@@ -10,7 +10,9 @@
 static coord_code wait_for_layers(coord_config *g, coord_error **err) {
   coord_code code = COORD_OK;
   for (size_t i = 0; i < coord__config_layer_count(g) && code == COORD_OK; i++) {
-    coord_op *op = coord__op_mirror_loaded(coord__config_mirror(g, i));
+    coord_mirror *mirror = coord__config_mirror(g, i);
+    if (mirror == NULL) break; /* config.live false */
+    coord_op *op = coord__op_mirror_loaded(mirror);
     if (op == NULL) return coord__no_memory(err);
     code = coord_call(coord__config_client(g), op, -1, NULL, err);
     coord__op_free(op);

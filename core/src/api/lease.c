@@ -19,28 +19,36 @@ coord_op *coord_op_lease_info(int64_t lease_id, int with_keys) {
 
 coord_op *coord_op_lease_list(void) { return coord__op_lease_list(); }
 
-static coord_code check_opening(coord_client *client, int32_t timeout_ms, coord_queue *queue,
-                                coord_lease **out, coord_error **err) {
+static coord_code open_checked(coord_client *client, int64_t ttl_s, int64_t lease_id,
+                               int32_t timeout_ms, bool wait, coord_queue *queue, uint64_t tag,
+                               coord_lease **out, coord_error **err) {
   coord_code code = coord__check_open(client, err);
   if (code == COORD_OK) code = coord__check_timeout(timeout_ms, err);
+  if (code == COORD_OK && !wait) code = coord__check_pointer(queue, "queue", err);
   if (code == COORD_OK && queue != NULL) code = coord__check_queue(queue, err);
-  return code == COORD_OK ? coord__check_pointer(out, "out", err) : code;
+  if (code == COORD_OK) code = coord__check_pointer(out, "out", err);
+  return code != COORD_OK
+             ? code
+             : coord__lease_open(client, ttl_s, lease_id, timeout_ms, wait, queue, tag, out, err);
 }
 
 coord_code coord_lease_open(coord_client *client, int64_t ttl_s, int32_t timeout_ms,
                             coord_queue *queue, uint64_t tag, coord_lease **out,
                             coord_error **err) {
-  coord_code code = check_opening(client, timeout_ms, queue, out, err);
-  return code != COORD_OK ? code
-                          : coord__lease_open(client, ttl_s, timeout_ms, queue, tag, out, err);
+  return open_checked(client, ttl_s, 0, timeout_ms, true, queue, tag, out, err);
 }
 
 coord_code coord_lease_adopt(coord_client *client, int64_t lease_id, int32_t timeout_ms,
                              coord_queue *queue, uint64_t tag, coord_lease **out,
                              coord_error **err) {
-  coord_code code = check_opening(client, timeout_ms, queue, out, err);
-  return code != COORD_OK ? code
-                          : coord__lease_adopt(client, lease_id, timeout_ms, queue, tag, out, err);
+  return open_checked(client, COORD__LEASE_ADOPTED, lease_id, timeout_ms, true, queue, tag, out,
+                      err);
+}
+
+coord_code coord_lease_start(coord_client *client, int64_t ttl_s, int64_t lease_id,
+                             int32_t timeout_ms, coord_queue *queue, uint64_t tag,
+                             coord_lease **out, coord_error **err) {
+  return open_checked(client, ttl_s, lease_id, timeout_ms, false, queue, tag, out, err);
 }
 
 int64_t coord_lease_id(const coord_lease *lease) {

@@ -1,6 +1,5 @@
 #include "base/cell.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,8 +16,7 @@ typedef struct slot {
 } slot;
 
 static _Alignas(LINE) slot slots[SLOTS];
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static coord__shared *retired; /* by the mutex */
+static _Atomic(coord__shared *) retired;
 
 /* Threads differ in their stacks, and so mostly in the slots that they try first. */
 static uint32_t first_slot(void) {
@@ -54,35 +52,30 @@ void coord__cell_leave(uint32_t look) {
   atomic_store_explicit(&slots[look].held, NULL, memory_order_release);
 }
 
-static bool is_looked_at(const coord__shared *shared) {
+__attribute__((cold)) static bool is_looked_at(const coord__shared *shared) {
   for (size_t i = 0; i < SLOTS; i++) {
     if (atomic_load(&slots[i].held) == shared) return true;
   }
   return false;
 }
 
-void coord__cell_set(coord__cell *cell, coord__shared *shared) {
+__attribute__((cold, noinline)) static void retire(coord__shared *shared) {
+  coord__shared *first = atomic_load(&retired);
+  do {
+    shared->next = first;
+  } while (!atomic_compare_exchange_weak(&retired, &first, shared));
+}
+
+/* Without a lock, which a forked child could find taken for ever. */
+__attribute__((cold)) void coord__cell_set(coord__cell *cell, coord__shared *shared) {
   coord__shared *before = atomic_exchange(&cell->current, shared);
-  coord__shared *free_list = NULL;
-  pthread_mutex_lock(&mutex);
-  if (before != NULL) {
-    before->next = retired;
-    retired = before;
-  }
-  for (coord__shared **at = &retired; *at != NULL;) {
-    coord__shared *s = *at;
+  if (before != NULL) retire(before);
+  for (coord__shared *s = atomic_exchange(&retired, NULL), *next; s != NULL; s = next) {
+    next = s->next;
     if (is_looked_at(s)) {
-      at = &s->next;
-      continue;
+      retire(s);
+    } else {
+      s->drop(s);
     }
-    *at = s->next;
-    s->next = free_list;
-    free_list = s;
-  }
-  pthread_mutex_unlock(&mutex);
-  while (free_list != NULL) {
-    coord__shared *s = free_list;
-    free_list = s->next;
-    s->drop(s);
   }
 }

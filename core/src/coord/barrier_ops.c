@@ -119,10 +119,8 @@ static void on_wake(coord__lookout *l) {
 
 static void start(barrier *b, coord__task *task, bool raises) {
   visit *v = coord__calloc(1, sizeof *v);
-  coord_error *err = NULL;
   if (v == NULL) {
-    coord__no_memory(&err);
-    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
+    coord__task_no_memory(task);
     return;
   }
   v->barrier = b;

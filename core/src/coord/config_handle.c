@@ -188,7 +188,11 @@ static coord__config_view *current_of(const coord_config *config) {
   return view;
 }
 
-static coord_code not_there(coord_error **err) {
+static coord_code not_there(const coord_config *g, coord_error **err) {
+  if (g->layers[0].mirror == NULL) {
+    return coord__fail(err, COORD_INVALID,
+                       "option config.live is false: the handle is for ops alone");
+  }
   return coord__fail(err, COORD_UNAVAILABLE, "config: its layers are not there yet");
 }
 
@@ -222,7 +226,7 @@ coord_code coord__config_get(const coord_config *g, const char *key, char **json
   coord_code code = check_key(key, err);
   if (code != COORD_OK) return code;
   coord__config_view *view = current_of(g);
-  if (view == NULL) return not_there(err);
+  if (view == NULL) return not_there(g, err);
   const coord__config_value *value = coord__config_view_find(view, key);
   coord__item *fallback = value == NULL ? default_of(g, key) : NULL;
   coord_kv kv = {0};
@@ -284,7 +288,7 @@ static bool add_all(coord_result *to, const coord__config_view *view, coord__cur
 
 coord_code coord__config_all(const coord_config *g, coord_result **out, coord_error **err) {
   coord__config_view *view = current_of(g);
-  if (view == NULL) return not_there(err);
+  if (view == NULL) return not_there(g, err);
   coord__snapshot *s = coord__content_snapshot(g->defaults);
   static const coord__tree none;
   const coord__tree *tree = s != NULL ? coord__snapshot_tree(s) : &none;
@@ -483,7 +487,7 @@ coord_code coord__config_open(coord_client *c, const char *application,
     return code;
   }
   coord__client_retain(c);
-  code = open_layers(g, o, err);
+  if (coord__options_bool(o, COORD__OPTION_CONFIG_LIVE)) code = open_layers(g, o, err);
   if (code != COORD_OK) {
     coord__config_free(g);
     return code;

@@ -152,9 +152,8 @@ static void on_version(coord__ask *ask, coord_code code, coord_error *err, coord
 /* NULL: memory is out, and the task has completed. */
 static visit *begin(deed *d, coord__task *task) {
   visit *v = coord__calloc(1, sizeof *v);
-  coord_error *err = NULL;
   if (v == NULL) {
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__task_no_memory(task);
     return NULL;
   }
   v->deed = d;

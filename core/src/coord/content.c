@@ -211,14 +211,14 @@ bool coord__content_publish(coord__content *c, int64_t revision) {
   return true;
 }
 
-void coord__content_revert(coord__content *c) {
+__attribute__((cold)) void coord__content_revert(coord__content *c) {
   if (c->editing) coord__edit_revert(&c->edit);
   c->editing = false;
 }
 
 /* ---- life ---- */
 
-coord__content *coord__content_new(size_t skip) {
+__attribute__((cold)) coord__content *coord__content_new(size_t skip) {
   coord__content *c = coord__calloc(1, sizeof *c);
   if (c == NULL) return NULL;
   atomic_init(&c->refs, 1);
@@ -235,7 +235,7 @@ coord__content *coord__content_retain(coord__content *c) {
 }
 
 /* Nobody has a version of it. */
-void coord__content_release(coord__content *c) {
+__attribute__((cold)) void coord__content_release(coord__content *c) {
   if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1) return;
   /* What a fork has caught in the middle stays where it is. */
   if (c->generation != coord__fork_generation() && pthread_mutex_trylock(&c->lock) != 0) return;

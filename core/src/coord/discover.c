@@ -44,8 +44,10 @@ static bool sift(coord_registry *r, coord_result *result) {
                    .value = kv->value.data,
                    .value_len = kv->value.len,
                    .mod_revision = kv->mod_revision};
-    coord_instance *instance = coord__registry_read_again(r, &at);
-    if (instance == NULL) continue;
+    coord_instance *instance;
+    coord_code code = coord__registry_read_again(r, &at, &instance);
+    ok = code != COORD_NO_MEMORY;
+    if (code != COORD_OK) continue;
     ok = (kept == 0 || coord__buf_append_str(&json, ",")) &&
          coord__buf_append(&json, instance->json, instance->json_len);
     result->kvs[kept++] = kv;

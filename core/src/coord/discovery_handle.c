@@ -68,32 +68,36 @@ static void push(coord_discovery *d, coord__news *n) {
   coord__queue_push(d->queue, &events);
 }
 
-/* An event of all that differs from `before`. NULL: memory is out, or nothing does, which was told. */
-static coord__news *news_of(coord_discovery *d, coord_instances *before, coord_instances *roster) {
+/* An event of all that differs from `before`; *out NULL: nothing does, which was told. False: memory is
+ * out. */
+static bool news_of(coord_discovery *d, coord_instances *before, coord_instances *roster,
+                    coord__news **out) {
   coord__difference *difference = coord__roster_between(before, roster);
-  if (difference == NULL) return NULL;
+  if (difference == NULL) return false;
   bool same = before != NULL && difference->count == 0 && before->guarded == roster->guarded;
   coord__news *n = same ? NULL : new_news(d, COORD_EVENT_CHANGES);
   if (n == NULL) {
     coord__free(difference);
-    return NULL;
+    return same;
   }
   if (before != NULL) n->before = coord__roster_retain(before);
   n->now = coord__roster_retain(roster);
   n->difference = difference;
   n->event.news = n;
   n->event.revision = roster->revision;
-  return n;
+  *out = n;
+  return true;
 }
 
-/* What was told last is the base of what is told next; of what is waiting still, its own base. Without
- * memory nothing is told now, and all of it the next time. */
-static void tell(coord_discovery *d, coord_instances *roster) {
+/* What was told last is the base of what is told next; of what is waiting still, its own base. False:
+ * memory is out; nothing is told now, and all of it the next time. */
+static bool tell(coord_discovery *d, coord_instances *roster) {
   pthread_mutex_lock(&d->mutex);
   coord__news *waiting = d->waiting;
   bool withdrawn = waiting != NULL && coord__queue_withdraw(d->queue, &waiting->event);
   coord_instances *before = withdrawn ? waiting->before : d->told;
-  coord__news *n = d->muted || d->last == NULL ? NULL : news_of(d, before, roster);
+  coord__news *n = NULL;
+  bool ok = d->muted || d->last == NULL || news_of(d, before, roster, &n);
   coord_instances *told = n != NULL ? roster : before;
   if (told != NULL) coord__roster_retain(told);
   if (d->told != NULL) coord__roster_release(d->told);
@@ -102,12 +106,15 @@ static void tell(coord_discovery *d, coord_instances *roster) {
   if (n != NULL) push(d, n);
   if (withdrawn) coord_event_free(&waiting->event);
   pthread_mutex_unlock(&d->mutex);
+  return ok;
 }
 
-void coord__discovery_tell(coord__list *watchers, coord_instances *roster) {
+bool coord__discovery_tell(coord__list *watchers, coord_instances *roster) {
+  bool ok = true;
   for (coord__list *n = watchers->next; n != watchers; n = n->next) {
-    tell(COORD__CONTAINER(n, coord_discovery, link), roster);
+    ok = tell(COORD__CONTAINER(n, coord_discovery, link), roster) && ok;
   }
+  return ok;
 }
 
 static void end(coord_discovery *d, coord_code code, const coord_error *err) {
@@ -145,12 +152,9 @@ static void run_open(coord__job *job) {
     coord__fail(&err, code, "discovery: the registry is read no more");
     end(d, code, err);
     coord_error_free(err);
-    return;
+  } else {
+    coord__view_tell(d->service); /* or it comes when it was read */
   }
-  coord_instances *roster = coord__group_newest(&d->service->group);
-  if (roster == NULL) return; /* it comes when it was read */
-  tell(d, roster);
-  coord__roster_release(roster);
 }
 
 static void run_free(coord__job *job) {

@@ -22,8 +22,8 @@ coord_code coord__discovery_open(struct coord__service *service, coord_queue *qu
                                  coord_discovery **out, coord_error **err);
 void coord__discovery_free(coord_discovery *d);
 
-/* I/O thread: this is what there is; or the end. */
-void coord__discovery_tell(coord__list *watchers, coord_instances *roster);
+/* I/O thread: this is what there is (false: memory is out); or the end. */
+bool coord__discovery_tell(coord__list *watchers, coord_instances *roster);
 void coord__discovery_end(coord__list *watchers, coord_code code, const coord_error *err);
 
 #endif

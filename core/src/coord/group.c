@@ -3,8 +3,9 @@
 #include "base/list.h"
 #include "coord/roster.h"
 
-void coord__group_init(coord__group *g, void (*refresh)(coord__group *g, uint64_t version),
-                       void (*destroy)(coord__group *g)) {
+__attribute__((cold)) void coord__group_init(coord__group *g,
+                                             void (*refresh)(coord__group *g, uint64_t version),
+                                             void (*destroy)(coord__group *g)) {
   *g = (coord__group){.refresh = refresh, .destroy = destroy};
   atomic_init(&g->refs, 1);
   pthread_mutex_init(&g->mutex, NULL);
@@ -15,7 +16,7 @@ coord__group *coord__group_retain(coord__group *g) {
   return g;
 }
 
-void coord__group_release(coord__group *g) {
+__attribute__((cold)) void coord__group_release(coord__group *g) {
   if (atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) > 1) return;
   coord__cell_set(&g->cell, NULL);
   pthread_mutex_destroy(&g->mutex);

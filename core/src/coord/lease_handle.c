@@ -21,9 +21,16 @@ struct coord_lease {
   coord__teller teller;
   phase phase; /* I/O thread only, down to the end */
   coord_code end;
-  struct opener *opener;
-  coord__list closers;
+  /* Of opening: */
+  coord_op *op;
+  coord__echo echo;
+  int64_t deadline_ns;
+  coord__waiter *waiter; /* of the thread that waits, if one does */
+  coord_error *error;
+  bool freed; /* meanwhile */
+  coord__job job;
   coord__job free_job;
+  coord__list closers;
 };
 
 /* ---- memory ---- */
@@ -63,30 +70,35 @@ static void on_news(coord__kept *kept, coord__kept_news news, coord_code code, c
 
 /* ---- opening ---- */
 
-/* A thread in coord__lease_open. */
-typedef struct opener {
-  coord__job job;
-  coord__waiter waiter;
-  coord_lease *lease;
-  coord_op *op;
-  coord__echo echo;
-  int64_t deadline_ns;
-  coord_code code;
-  coord_error *error;
-} opener;
+static void leave(coord_lease *l) {
+  coord_client *c = l->tenant.client;
+  if (l->phase == KEPT) coord__keeper_leave(l->tenant.keeper, &l->tenant.kept);
+  l->phase = ENDED;
+  release(l);
+  coord__client_release(c);
+}
 
 static void on_opened(coord__tenant *tenant, coord_code code, coord_error *err) {
   coord_lease *l = (coord_lease *)tenant;
-  opener *o = l->opener;
   if (code == COORD_OK) l->phase = KEPT;
-  o->code = code;
-  o->error = err;
-  coord__waiter_signal(&o->waiter);
+  if (l->waiter != NULL) {
+    l->end = code;
+    l->error = err;
+    coord__waiter_signal(l->waiter);
+    return;
+  }
+  if (code == COORD_OK) {
+    coord__teller_tell(&l->teller, COORD_EVENT_ACQUIRED, code, NULL, 0);
+  } else {
+    tell_closed(l, code, coord_error_message(err));
+  }
+  coord_error_free(err);
+  if (l->freed) leave(l);
 }
 
 static void run_open(coord__job *job) {
-  opener *o = COORD__CONTAINER(job, opener, job);
-  coord__tenant_open(&o->lease->tenant, o->op, &o->echo, o->deadline_ns, on_opened);
+  coord_lease *l = COORD__CONTAINER(job, coord_lease, job);
+  coord__tenant_open(&l->tenant, l->op, &l->echo, l->deadline_ns, on_opened);
 }
 
 static coord_lease *new_lease(coord_client *c, int64_t id, coord_queue *queue, uint64_t tag) {
@@ -98,7 +110,8 @@ static coord_lease *new_lease(coord_client *c, int64_t id, coord_queue *queue, u
   l->tenant.kept.news = on_news;
   coord__list_init(&l->closers);
   coord__teller_init(&l->teller, queue, tag, l, retain_owner, release_owner);
-  if (!coord__teller_prepare(&l->teller, COORD_EVENT_LOST) ||
+  if (!coord__teller_prepare(&l->teller, COORD_EVENT_ACQUIRED) ||
+      !coord__teller_prepare(&l->teller, COORD_EVENT_LOST) ||
       !coord__teller_prepare(&l->teller, COORD_EVENT_CLOSED)) {
     release(l);
     return NULL;
@@ -106,12 +119,6 @@ static coord_lease *new_lease(coord_client *c, int64_t id, coord_queue *queue, u
   coord__client_retain(c);
   coord__client_use(c);
   return l;
-}
-
-static void drop(coord_lease *l) {
-  coord_client *c = l->tenant.client;
-  release(l);
-  coord__client_release(c);
 }
 
 /* Give an error that was made elsewhere to whoever asked for it, or to nobody. */
@@ -126,46 +133,45 @@ static coord_code hand_over(coord_code code, coord_error *made, coord_error **er
   return code;
 }
 
-/* `op` is handed over, and may be NULL: memory is out. */
-static coord_code open_by(coord_client *c, coord_op *op, coord_lease *l, const coord__echo *echo,
-                          int32_t timeout_ms, coord_error **err) {
-  opener o = {.lease = l, .op = op, .echo = *echo, .job.run = run_open};
-  o.deadline_ns = coord__client_deadline_ns(c, coord__clock_ns(), timeout_ms);
-  o.code = op != NULL && l != NULL ? coord__op_check(op, &o.error) : COORD_NO_MEMORY;
-  if (o.code != COORD_OK) {
+coord_code coord__lease_open(coord_client *c, int64_t ttl_s, int64_t lease_id, int32_t timeout_ms,
+                             bool wait, coord_queue *queue, uint64_t tag, coord_lease **out,
+                             coord_error **err) {
+  bool adopts = lease_id != 0 || ttl_s == COORD__LEASE_ADOPTED;
+  int64_t id = adopts ? lease_id : coord__lease_new_id();
+  coord_op *op = adopts ? coord__op_lease_keepalive(id) : coord__op_lease_grant(ttl_s, id);
+  coord_lease *l = new_lease(c, id, queue, tag);
+  coord_error *error = NULL;
+  coord_code code = op != NULL && l != NULL ? coord__op_check(op, &error) : COORD_NO_MEMORY;
+  coord__waiter waiter;
+  if (code != COORD_OK) {
     coord__op_free(op);
   } else {
-    l->opener = &o;
-    coord__waiter_init(&o.waiter, c->loop, 1);
-    coord__loop_push(c->loop, &o.job);
-    coord__waiter_wait(&o.waiter);
-    l->opener = NULL;
+    if (!adopts) {
+      l->echo = (coord__echo){.code = COORD_CONFLICT, .lease_id = id, .ttl_s = ttl_s};
+    }
+    l->op = op;
+    l->deadline_ns = coord__client_deadline_ns(c, coord__clock_ns(), timeout_ms);
+    l->job.run = run_open;
+    if (!wait) {
+      coord__loop_post(c->loop, &l->job);
+    } else {
+      l->waiter = &waiter;
+      coord__waiter_init(&waiter, c->loop, 1);
+      coord__loop_push(c->loop, &l->job);
+      coord__waiter_wait(&waiter);
+      code = l->end;
+      error = l->error;
+    }
   }
-  if (o.code != COORD_OK && l != NULL) {
-    drop(l);
+  if (code == COORD_OK) {
+    *out = l;
+    return code;
+  }
+  if (l != NULL) {
+    leave(l);
     coord__client_unuse(c);
   }
-  return hand_over(o.code, o.error, err);
-}
-
-coord_code coord__lease_open(coord_client *c, int64_t ttl_s, int32_t timeout_ms, coord_queue *queue,
-                             uint64_t tag, coord_lease **out, coord_error **err) {
-  int64_t id = coord__lease_new_id();
-  coord__echo echo = {.code = COORD_CONFLICT, .lease_id = id, .ttl_s = ttl_s};
-  coord_lease *l = new_lease(c, id, queue, tag);
-  coord_code code = open_by(c, coord__op_lease_grant(ttl_s, id), l, &echo, timeout_ms, err);
-  if (code == COORD_OK) *out = l;
-  return code;
-}
-
-coord_code coord__lease_adopt(coord_client *c, int64_t lease_id, int32_t timeout_ms,
-                              coord_queue *queue, uint64_t tag, coord_lease **out,
-                              coord_error **err) {
-  coord__echo none = {.code = COORD_OK};
-  coord_lease *l = new_lease(c, lease_id, queue, tag);
-  coord_code code = open_by(c, coord__op_lease_keepalive(lease_id), l, &none, timeout_ms, err);
-  if (code == COORD_OK) *out = l;
-  return code;
+  return hand_over(code, error, err);
 }
 
 /* ---- what is known of it ---- */
@@ -221,10 +227,15 @@ static void run_close(coord__job *job) {
   coord_lease *l = w->lease;
   coord__list_append(&l->closers, &w->link);
   if (l->phase == CLOSING) return;
-  if (l->phase == ENDED) {
+  if (l->phase == ENDED || l->phase == OPENING) {
     coord_error *err = NULL;
-    if (l->end == COORD_CLOSED) coord__fail(&err, COORD_CLOSED, "the client was closed");
-    end_closer(w, l->end == COORD_CLOSED ? COORD_CLOSED : COORD_OK, err);
+    coord_code code = COORD_OK;
+    if (l->phase == OPENING) {
+      code = coord__fail(&err, COORD_CONFLICT, "the lease is being opened");
+    } else if (l->end == COORD_CLOSED) {
+      code = coord__fail(&err, COORD_CLOSED, "the client was closed");
+    }
+    end_closer(w, code, err);
     coord_error_free(err);
     return;
   }
@@ -248,11 +259,8 @@ coord_code coord__lease_close(coord_lease *l, int32_t timeout_ms, coord_error **
 
 static void run_free(coord__job *job) {
   coord_lease *l = COORD__CONTAINER(job, coord_lease, free_job);
-  if (l->phase == KEPT) {
-    coord__keeper_leave(l->tenant.keeper, &l->tenant.kept);
-    l->phase = ENDED;
-  }
-  drop(l);
+  l->freed = true;
+  if (l->phase != OPENING) leave(l);
 }
 
 void coord__lease_free(coord_lease *l) {

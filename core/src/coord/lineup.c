@@ -56,7 +56,7 @@ static bool next_term(const char **at, const char **key, size_t *key_len, const 
   return true;
 }
 
-bool coord__lineup_subset_ok(const char *subset) {
+__attribute__((cold)) bool coord__lineup_subset_ok(const char *subset) {
   const char *key, *value;
   size_t key_len, value_len, len = subset != NULL ? strlen(subset) : 0;
   if (len > 0 && subset[len - 1] == ',') return false;
@@ -90,7 +90,7 @@ static bool is_equal(const coord__lineup *l) {
   return true;
 }
 
-static bool make_edges(coord__lineup *l) {
+__attribute__((cold)) static bool make_edges(coord__lineup *l) {
   bool equal = is_equal(l);
   uint64_t sum = 0;
   l->edges = coord__calloc(l->count, sizeof *l->edges);
@@ -108,7 +108,7 @@ static int by_hash(const void *a, const void *b) {
 }
 
 /* About as many as there are points, so that a search has a step or two left. */
-static bool make_starts(coord__lineup *l) {
+__attribute__((cold)) static bool make_starts(coord__lineup *l) {
   l->shift = 31;
   while (l->shift > 0 && (size_t)1 << (32 - l->shift) < l->point_count) l->shift--;
   size_t count = (size_t)1 << (32 - l->shift), at = 0;
@@ -123,7 +123,7 @@ static bool make_starts(coord__lineup *l) {
 
 /* The points of an instance are the first ones of a row that depends on nothing but its id: a change of
  * weights, its own or those of others, adds or takes away some of them. */
-static bool make_points(coord__lineup *l) {
+__attribute__((cold)) static bool make_points(coord__lineup *l) {
   bool equal = is_equal(l);
   uint64_t total = 0;
   unsigned halvings = 0;
@@ -144,7 +144,7 @@ static bool make_points(coord__lineup *l) {
   return make_starts(l);
 }
 
-void coord__lineup_free(coord__lineup *l) {
+__attribute__((cold)) void coord__lineup_free(coord__lineup *l) {
   for (size_t i = 0; l->all != NULL && i < l->count; i++) coord__instance_release(l->all[i]);
   coord__free(l->all);
   coord__free(l->edges);
@@ -157,8 +157,9 @@ static void drop(coord__shared *shared) {
   coord__lineup_free(COORD__CONTAINER(shared, coord__lineup, shared));
 }
 
-coord__lineup *coord__lineup_new(int32_t policy, coord_instance *const *instances, size_t count,
-                                 const char *subset) {
+__attribute__((cold)) coord__lineup *coord__lineup_new(int32_t policy,
+                                                       coord_instance *const *instances,
+                                                       size_t count, const char *subset) {
   coord__lineup *l = coord__calloc(1, sizeof *l);
   if (l == NULL) return NULL;
   l->shared.drop = drop;
@@ -196,6 +197,16 @@ static size_t walk(const coord__lineup *l, size_t from) {
     if (++i == l->count) i = 0;
   }
   return from;
+}
+
+/* Who stands in for others has had his own turn with that: else he would get theirs besides his. */
+static size_t in_turn(const coord__lineup *l, atomic_uint_fast64_t *turn) {
+  size_t from = (size_t)(take_turn(turn) % l->count), i = walk(l, from);
+  if (i != from) {
+    size_t skipped = (i + l->count - from) % l->count;
+    atomic_fetch_add_explicit(turn, skipped, memory_order_relaxed);
+  }
+  return i;
 }
 
 static size_t draw_random(const coord__lineup *l, atomic_uint_fast64_t *turn) {
@@ -263,7 +274,7 @@ coord_instance *coord__lineup_pick(const coord__lineup *l, atomic_uint_fast64_t 
   if (l->count == 0) return NULL;
   switch (l->policy) {
     case COORD_PICK_ROUND_ROBIN:
-      i = walk(l, (size_t)(take_turn(turn) % l->count));
+      i = in_turn(l, turn);
       break;
     case COORD_PICK_RANDOM:
       i = draw(l, turn, draw_random);

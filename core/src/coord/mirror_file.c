@@ -56,6 +56,17 @@ static bool sum_is_right(const uint8_t *bytes, size_t len) {
          memcmp(sum, bytes + len - SUM, SUM) == 0;
 }
 
+/* Those who read the content rely on it: all keys begin with the prefix, and they are in order. */
+static bool is_next(const coord__mirror_file *f, const coord__item *item) {
+  const ProtobufCBinaryData *key = &item->kv.key;
+  const uint8_t *prefix = f->scope.data + f->scope.len - f->prefix_len;
+  if (key->len < f->prefix_len) return false;
+  if (f->prefix_len > 0 && memcmp(key->data, prefix, f->prefix_len) != 0) return false;
+  const coord__item *before = f->count > 0 ? f->items[f->count - 1] : NULL;
+  return before == NULL ||
+         coord__compare_keys(before->kv.key.data, before->kv.key.len, key->data, key->len) < 0;
+}
+
 /* False: these are no key-values. *no_memory tells of the other reason. */
 static bool take_items(coord__mirror_file *f, const uint8_t *at, const uint8_t *end, uint64_t count,
                        bool *no_memory) {
@@ -78,7 +89,9 @@ static bool take_items(coord__mirror_file *f, const uint8_t *at, const uint8_t *
     coord__item *item = coord__item_new(&kv);
     *no_memory = item == NULL;
     if (item == NULL) return false;
+    bool is_good = is_next(f, item);
     f->items[f->count++] = item;
+    if (!is_good) return false;
     at += KV_HEAD + key_len + value_len;
   }
   return f->items != NULL && at == end;
@@ -97,7 +110,9 @@ static coord_code parse(coord__mirror_file *f, const coord__buf *bytes, coord_er
   f->revision = (int64_t)number_at(p + MAGIC + 8);
   f->written_ms = (int64_t)number_at(p + MAGIC + 16);
   uint64_t scope_len = number_at(p + MAGIC + 24);
-  if (scope_len > bytes->len - HEAD - SUM) return damaged(f, "is damaged", err);
+  if (scope_len > bytes->len - HEAD - SUM || f->revision < 1 || f->written_ms < 0) {
+    return damaged(f, "is damaged", err);
+  }
   coord_code code = check_scope(f, p + HEAD, (size_t)scope_len, err);
   if (code != COORD_OK) return code;
   f->was_read = true;
@@ -143,10 +158,12 @@ static coord_code check_folder(const coord__mirror_file *f, coord_error **err) {
                      f->path, strerror(number));
 }
 
-coord_code coord__mirror_file_open(const char *path, const coord__buf *scope, int64_t interval_ns,
-                                   coord__mirror_file **out, coord_error **err) {
+coord_code coord__mirror_file_open(const char *path, const coord__buf *scope, size_t prefix_len,
+                                   int64_t interval_ns, coord__mirror_file **out,
+                                   coord_error **err) {
   coord__mirror_file *f = coord__calloc(1, sizeof *f);
   if (f == NULL) return coord__no_memory(err);
+  f->prefix_len = prefix_len;
   f->interval_ns = interval_ns;
   f->path = coord__strdup(path);
   if (f->path == NULL || !coord__buf_append(&f->scope, scope->data, scope->len)) {
@@ -278,10 +295,12 @@ static void sync_folder(const char *path) {
 
 coord_code coord__mirror_file_write(const coord__mirror_file *f, coord__snapshot *s,
                                     uint64_t cluster_id, coord_error **err) {
-  size_t size = strlen(f->path) + 32;
+  /* A mirror that was freed may still be writing when the next one of the same file begins to. */
+  static atomic_uint drafts;
+  size_t size = strlen(f->path) + 48;
   char *draft = coord__malloc(size);
   if (draft == NULL) return coord__no_memory(err);
-  snprintf(draft, size, "%s.%ld.tmp", f->path, (long)getpid());
+  snprintf(draft, size, "%s.%ld-%u.tmp", f->path, (long)getpid(), atomic_fetch_add(&drafts, 1));
   int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   int failed = fd >= 0 ? write_to(fd, f, s, cluster_id) : errno;
   if (fd >= 0 && close(fd) != 0 && failed == 0) failed = errno;

@@ -11,7 +11,8 @@
 
 typedef struct coord__mirror_file {
   char *path;
-  coord__buf scope; /* namespace and prefix, which it is bound to */
+  coord__buf scope;  /* namespace and prefix, which it is bound to */
+  size_t prefix_len; /* without the namespace: what its keys begin with */
   int64_t interval_ns;
   /* What was read. */
   bool was_read;  /* there was one */
@@ -23,9 +24,11 @@ typedef struct coord__mirror_file {
   size_t count;
 } coord__mirror_file;
 
-/* Read the file, if there is one. Blocks on it. COORD_INVALID: it is damaged, or of something else. */
-coord_code coord__mirror_file_open(const char *path, const coord__buf *scope, int64_t interval_ns,
-                                   coord__mirror_file **out, coord_error **err);
+/* Read the file, if there is one. Blocks on it. `scope` ends with the prefix. COORD_INVALID: it is
+ * damaged, or of something else. */
+coord_code coord__mirror_file_open(const char *path, const coord__buf *scope, size_t prefix_len,
+                                   int64_t interval_ns, coord__mirror_file **out,
+                                   coord_error **err);
 void coord__mirror_file_free(coord__mirror_file *f);
 /* The items that are left. */
 void coord__mirror_file_forget(coord__mirror_file *f);

@@ -34,6 +34,7 @@ struct coord_mirror {
   stage stage;
   coord__snapshot *behind;   /* the version that was told last; NULL: the newest */
   bool full;                 /* too many events wait */
+  coord_code code;           /* why it was not opened */
   coord__mirror_event *last; /* CLOSED, made beforehand; NULL: it has been told */
   coord__buf tasks;          /* that wait for content: coord__task * */
 };
@@ -211,12 +212,11 @@ static void end_tasks(coord_mirror *m, coord_code code, const coord_error *err) 
   m->tasks = (coord__buf){0};
   for (size_t i = 0; i < tasks.len / sizeof(coord__task *); i++) {
     coord__task *task = ((coord__task **)(void *)tasks.data)[i];
-    coord_error *copy = coord__error_dup(err);
     coord_result *nothing = code == COORD_OK ? coord__result_empty() : NULL;
     if (code == COORD_OK && nothing == NULL) {
-      coord__task_complete(task, coord__no_memory(&copy), copy, NULL);
+      coord__task_no_memory(task);
     } else {
-      coord__task_complete(task, code, copy, nothing);
+      coord__task_complete(task, code, coord__error_dup(err), nothing);
     }
   }
   coord__buf_free(&tasks);
@@ -310,10 +310,11 @@ static void start(void *self, coord__task *task) {
   coord_error *err = NULL;
   coord__copy *copy = m->member.copy;
   if (!coord__buf_append(&m->tasks, &task, sizeof(coord__task *))) {
-    coord__task_complete(task, coord__no_memory(&err), err, NULL);
+    coord__task_no_memory(task);
   } else if (copy == NULL) {
-    coord__fail(&err, COORD_CLOSED, "mirror: the handle was freed, or the client closed");
-    end_tasks(m, COORD_CLOSED, err);
+    coord_code code = m->code != COORD_OK ? m->code : COORD_CLOSED;
+    coord__fail(&err, code, "mirror: it was not opened, or was freed");
+    end_tasks(m, code, err);
     coord_error_free(err);
   } else if (copy->code != COORD_OK) {
     end_tasks(m, copy->code, copy->error);
@@ -412,7 +413,8 @@ static void run_open(coord__job *job) {
       coord__copy_join(copy, &m->member);
       catch_up(m);
     } else {
-      tell_closed(m, coord__no_memory(&err), err);
+      m->code = coord__no_memory(&err);
+      tell_closed(m, m->code, err);
     }
   }
   coord_error_free(err);
@@ -447,7 +449,7 @@ static coord_code take_options(coord_mirror *m, const coord_options *o, coord_er
   } else {
     int64_t interval_ns =
         coord__options_int(o, COORD__OPTION_MIRROR_FILE_INTERVAL_MS) * COORD__NS_PER_MS;
-    code = coord__mirror_file_open(path, &scope, interval_ns, &m->file, err);
+    code = coord__mirror_file_open(path, &scope, m->prefix.len, interval_ns, &m->file, err);
   }
   coord__buf_free(&scope);
   return code;

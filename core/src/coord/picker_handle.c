@@ -24,8 +24,8 @@ struct coord_picker {
   char apart_too[LINE];
 };
 
-coord_picker *coord__picker_new(coord__group *group, int32_t policy, const char *subset,
-                                void *owner) {
+__attribute__((cold)) coord_picker *coord__picker_new(coord__group *group, int32_t policy,
+                                                      const char *subset, void *owner) {
   coord_picker *p = coord__calloc(1, sizeof *p);
   if (p == NULL) return NULL;
   if (subset != NULL && *subset != '\0') {
@@ -44,7 +44,7 @@ coord_picker *coord__picker_new(coord__group *group, int32_t policy, const char 
   return p;
 }
 
-void coord__picker_free(coord_picker *p) {
+__attribute__((cold)) void coord__picker_free(coord_picker *p) {
   coord__cell_set(&p->cell, NULL);
   coord__group_release(p->group);
   pthread_mutex_destroy(&p->mutex);
@@ -67,7 +67,7 @@ static uint64_t version_of(const coord_picker *p) {
 }
 
 /* By one thread, while the others go on with the lineup before, unless there is none. */
-static coord_code follow(coord_picker *p, bool is_first) {
+__attribute__((cold)) static coord_code follow(coord_picker *p, bool is_first) {
   if (is_first) {
     pthread_mutex_lock(&p->mutex);
   } else if (pthread_mutex_trylock(&p->mutex) != 0) {

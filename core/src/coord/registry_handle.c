@@ -48,25 +48,25 @@ static void skip(const coord_registry *r, const coord_kv *kv, const char *why) {
                 coord__show(shown, kv->key, kv->key_len), why);
 }
 
-coord_instance *coord__registry_read(const coord_registry *r, const coord_kv *kv, bool is_news) {
+coord_code coord__registry_read(const coord_registry *r, const coord_kv *kv, bool is_news,
+                                coord_instance **out) {
   const char *rest = (const char *)kv->key + r->prefix.len;
   size_t left = kv->key_len - r->prefix.len;
   const char *slash = memchr(rest, '/', left);
   if (slash == NULL || slash == rest || memchr(rest, '\0', left) != NULL) {
     if (is_news) skip(r, kv, "it is none of an instance");
-    return NULL;
+    return COORD_INVALID;
   }
-  coord_instance *i = NULL;
   coord_error *err = NULL;
   char *name = coord__strdup(rest); /* a NUL follows each key */
-  if (name == NULL) return NULL;
+  if (name == NULL) return COORD_NO_MEMORY;
   name[slash - rest] = '\0';
   coord_code code =
-      coord__instance_read(r->format, name, slash + 1, kv->value, kv->value_len, &i, &err);
+      coord__instance_read(r->format, name, slash + 1, kv->value, kv->value_len, out, &err);
   if (code == COORD_INVALID && is_news) skip(r, kv, coord_error_message(err));
   coord_error_free(err);
   coord__free(name);
-  return i;
+  return code;
 }
 
 /* Whether an instance is what was read of this key. */
@@ -77,18 +77,20 @@ static bool is_of(const coord_registry *r, const coord_instance *i, const coord_
          rest[name] == '/' && memcmp(rest + name + 1, i->id, id) == 0;
 }
 
-coord_instance *coord__registry_read_again(coord_registry *r, const coord_kv *kv) {
+coord_code coord__registry_read_again(coord_registry *r, const coord_kv *kv, coord_instance **out) {
   if (r->read == NULL) r->read = coord__calloc(READ, sizeof(coord_instance *));
-  if (r->read == NULL) return coord__registry_read(r, kv, true);
+  if (r->read == NULL) return coord__registry_read(r, kv, true, out);
   coord_instance **place = &r->read[coord__lineup_hash(kv->key, kv->key_len) % READ];
   if (*place == NULL || !is_of(r, *place, kv)) {
-    coord_instance *i = coord__registry_read(r, kv, true);
-    if (i == NULL) return NULL;
+    coord_instance *i;
+    coord_code code = coord__registry_read(r, kv, true, &i);
+    if (code != COORD_OK) return code;
     i->mod = kv->mod_revision;
     if (*place != NULL) coord__instance_release(*place);
     *place = i;
   }
-  return coord__instance_retain(*place);
+  *out = coord__instance_retain(*place);
+  return COORD_OK;
 }
 
 /* ---- leases ---- */

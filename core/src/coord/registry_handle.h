@@ -66,11 +66,13 @@ void coord__registry_unuse(coord_registry *r);
 /* "PREFIX/SERVICE/ID"; id "": of all of the service. False: memory is out. */
 bool coord__registry_key(const coord_registry *r, const char *service, const char *id,
                          coord__buf *out);
-/* The instance of a key-value; NULL: it is none, which is logged if it is news, or memory is out. */
-coord_instance *coord__registry_read(const coord_registry *r, const coord_kv *kv, bool is_news);
+/* The instance of a key-value. COORD_INVALID: it is none, which is logged if it is news.
+ * COORD_NO_MEMORY. */
+coord_code coord__registry_read(const coord_registry *r, const coord_kv *kv, bool is_news,
+                                coord_instance **out);
 
 /* I/O thread: the same, of what was not changed since the last time that instance. */
-coord_instance *coord__registry_read_again(coord_registry *r, const coord_kv *kv);
+coord_code coord__registry_read_again(coord_registry *r, const coord_kv *kv, coord_instance **out);
 
 /* I/O thread, for registrations: */
 /* A lease to hang on, with this TTL; NULL: memory is out. */

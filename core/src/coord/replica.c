@@ -47,6 +47,7 @@ static void begin_list(coord__replica *r) {
     r->next = coord__cursor_next(&r->at);
   }
   r->state = COORD__REPLICA_LISTING;
+  r->fixed_ns = 0;
   r->world->list(r, true);
 }
 
@@ -69,6 +70,7 @@ static void read_again(coord__replica *r, coord_code why) {
 
 static void finish(coord__replica *r, coord_code code, const coord_error *err) {
   drop_list(r);
+  coord__replica_broke(r, 0);
   r->world->unwatch(r);
   r->state = COORD__REPLICA_OVER;
   tell(r, COORD__REPLICA_ENDED, code, err);
@@ -107,6 +109,7 @@ void coord__replica_page(coord__replica *r, const coord_result *page) {
   coord_kv kv;
   if (r->state != COORD__REPLICA_LISTING) return;
   if (coord_result_cluster_id(page) != 0) r->cluster_id = coord_result_cluster_id(page);
+  if (r->fixed_ns == 0) r->fixed_ns = r->world->boot_ns(r);
   for (size_t i = 0; coord_result_kv(page, i, &kv) == COORD_OK; i++) {
     if (take_kv(r, &kv)) continue;
     r->failures++;
@@ -148,7 +151,7 @@ void coord__replica_listed(coord__replica *r, int64_t revision) {
   r->listing = false;
   r->loaded = true;
   r->state = COORD__REPLICA_WATCHING;
-  set_fresh(r, r->world->boot_ns(r));
+  set_fresh(r, r->fixed_ns != 0 ? r->fixed_ns : r->world->boot_ns(r));
   tell_reread(r, before, revision);
   coord__snapshot_release(before);
   if (!r->world->watch(r, revision + 1)) {

@@ -61,6 +61,7 @@ struct coord__replica {
   bool loaded;             /* by a list, not only from a file */
   unsigned failures;       /* in a row */
   coord_code why;          /* of the list */
+  int64_t fixed_ns;        /* when its first page came, of whose revision all are; 0: not yet */
   coord__snapshot *before; /* what the list is compared with; NULL: nothing */
   coord__cursor at;        /* in that, behind: */
   coord__item *next;       /* what comes next there; NULL: its end */

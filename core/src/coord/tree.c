@@ -639,7 +639,7 @@ __attribute__((cold)) static void retire_nodes(coord__edit *e, coord__node *n) {
   retire(e, &n->piece);
 }
 
-bool coord__edit_built(coord__edit *e) {
+__attribute__((cold)) bool coord__edit_built(coord__edit *e) {
   coord__node *root = NULL;
   for (unsigned level = 0; level < COORD__TREE_DEPTH; level++) {
     coord__node *n = e->open[level];
@@ -677,7 +677,7 @@ void coord__edit_end(coord__edit *e) {
   e->dead = NULL;
 }
 
-void coord__edit_revert(coord__edit *e) {
+__attribute__((cold)) void coord__edit_revert(coord__edit *e) {
   if (e->tree.root != NULL && e->tree.root->piece.birth == e->version) {
     free_below(e->tree.root, e->version);
   }

@@ -8,6 +8,8 @@
 #include "coord/discovery_handle.h"
 #include "coord/lineup.h"
 
+#define AGAIN_NS (INT64_C(50) * COORD__NS_PER_MS)
+
 /* ---- services ---- */
 
 static void destroy_service(coord__group *g) {
@@ -34,26 +36,30 @@ static size_t count_keys(const coord__service *s, const coord__snapshot *snapsho
   return n;
 }
 
-/* Of what is there already the same object; NULL: it is none, or memory is out. */
-static coord_instance *instance_of(const coord__service *s, const coord__item *item,
-                                   const coord_instances *before, size_t *at, int64_t revision) {
+/* Of what is there already the same object. COORD_INVALID: it is none; COORD_NO_MEMORY. */
+static coord_code instance_of(const coord__service *s, const coord__item *item,
+                              const coord_instances *before, size_t *at, int64_t revision,
+                              coord_instance **out) {
   const char *id = (const char *)item->kv.key.data + s->prefix.len;
   bool is_text = strlen(id) == item->kv.key.len - s->prefix.len;
   coord_instance *old = is_text ? coord__roster_find(before, id, at) : NULL;
   /* In a store that was restored from a backup a revision comes twice. */
   bool goes_on = before != NULL && before->revision <= revision;
-  if (old != NULL && goes_on && old->mod == item->kv.mod_revision)
-    return coord__instance_retain(old);
+  if (old != NULL && goes_on && old->mod == item->kv.mod_revision) {
+    *out = coord__instance_retain(old);
+    return COORD_OK;
+  }
   coord_kv kv = coord__item_kv(item);
   bool is_new = before == NULL || item->kv.mod_revision > before->revision;
-  coord_instance *i = coord__registry_read(s->registry, &kv, is_new);
-  if (i == NULL) return NULL;
-  i->mod = item->kv.mod_revision;
-  if (coord__instance_share(i, old)) return i;
-  coord__instance_release(i);
-  return NULL;
+  coord_code code = coord__registry_read(s->registry, &kv, is_new, out);
+  if (code != COORD_OK) return code;
+  (*out)->mod = item->kv.mod_revision;
+  if (coord__instance_share(*out, old)) return COORD_OK;
+  coord__instance_release(*out);
+  return COORD_NO_MEMORY;
 }
 
+/* NULL: memory is out. An instance is never left out for that: it would look as if it had gone. */
 static coord_instances *read_roster(const coord__service *s, const coord__snapshot *snapshot,
                                     const coord_instances *before) {
   coord_instances *r = coord__roster_new(count_keys(s, snapshot));
@@ -62,8 +68,11 @@ static coord_instances *read_roster(const coord__service *s, const coord__snapsh
   r->revision = coord__snapshot_revision(snapshot);
   coord__cursor at = seek(snapshot, &s->prefix);
   for (coord__item *i; (i = coord__cursor_next(&at)) != NULL && begins_with(&i->kv, &s->prefix);) {
-    coord_instance *instance = instance_of(s, i, before, &at_before, r->revision);
-    if (instance != NULL) r->all[r->count++] = instance;
+    coord_code code = instance_of(s, i, before, &at_before, r->revision, &r->all[r->count]);
+    if (code == COORD_OK) r->count++;
+    if (code != COORD_NO_MEMORY) continue;
+    coord__roster_release(r);
+    return NULL;
   }
   return r;
 }
@@ -83,27 +92,37 @@ static void refresh(coord__group *g, uint64_t version) {
   coord__group_set(g, next);
 }
 
-static void set_timer(coord__service *s) {
+/* For the end of the guard, and for what memory was out for. */
+static void set_timer(coord__service *s, bool again) {
   pthread_mutex_lock(&s->group.mutex);
-  int64_t until_ns = s->guard.until_ns;
+  int64_t at_ns = s->guard.until_ns;
   pthread_mutex_unlock(&s->group.mutex);
+  int64_t again_ns = coord__clock_ns() + AGAIN_NS;
+  if (again && (at_ns == 0 || at_ns > again_ns)) at_ns = again_ns;
   coord__loop *loop = s->registry->client->loop;
-  if (until_ns == 0) {
+  if (at_ns == 0) {
     coord__timer_stop(loop, &s->timer);
   } else {
-    coord__timer_set(loop, &s->timer, until_ns);
+    coord__timer_set(loop, &s->timer, at_ns);
   }
+}
+
+void coord__view_tell(coord__service *s) {
+  uint64_t version = atomic_load_explicit(&s->group.version, memory_order_relaxed);
+  if (s->guard.percent == 0 && coord__list_empty(&s->watchers)) return; /* whoever asks will look */
+  bool again = coord__view_staleness_ms(s->registry) >= 0;
+  coord_instances *roster = coord__group_newest(&s->group);
+  if (roster != NULL) {
+    again = !coord__discovery_tell(&s->watchers, roster) || roster->version < version;
+    coord__roster_release(roster);
+  }
+  set_timer(s, again);
 }
 
 /* There may be something new. I/O thread. */
 static void stir(coord__service *s) {
   atomic_fetch_add_explicit(&s->group.version, 1, memory_order_release);
-  if (s->guard.percent == 0 && coord__list_empty(&s->watchers)) return; /* whoever asks will look */
-  coord_instances *roster = coord__group_newest(&s->group);
-  if (roster == NULL) return;
-  if (s->guard.percent > 0) set_timer(s);
-  coord__discovery_tell(&s->watchers, roster);
-  coord__roster_release(roster);
+  coord__view_tell(s);
 }
 
 static void on_timer(coord__timer *timer) { stir(COORD__CONTAINER(timer, coord__service, timer)); }

@@ -17,7 +17,7 @@ typedef struct coord__service {
   coord__guard guard;          /* by the group's mutex */
   /* I/O thread only. */
   coord__list watchers; /* coord/discovery_handle.h */
-  coord__timer timer;   /* the end of the guard */
+  coord__timer timer;   /* the end of the guard, or to try again */
   char name[];
 } coord__service;
 
@@ -33,6 +33,8 @@ coord_code coord__view_names(coord_registry *r, char **json, coord_error **err);
 /* -1: there is nothing yet. Any thread. */
 int64_t coord__view_staleness_ms(const coord_registry *r);
 
+/* I/O thread: tell the discoveries of a service what there is now; once there is memory for it. */
+void coord__view_tell(coord__service *s);
 /* I/O thread: the last user of the registry has gone. */
 void coord__view_close(coord_registry *r);
 /* The memory. */

@@ -462,8 +462,7 @@ static void start(coord_workqueue *w, coord__task *task, bool waits) {
   if (w->pool == NULL) w->pool = coord__pool_open(w->client, w->ttl_s, true, 0);
   if (t == NULL || w->pool == NULL) {
     coord__free(t);
-    coord__no_memory(&err);
-    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
+    coord__task_no_memory(task);
     return;
   }
   t->task = task;

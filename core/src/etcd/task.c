@@ -102,6 +102,12 @@ void coord__task_complete(coord__task *task, coord_code code, coord_error *err,
   coord__loop_defer_first(c->loop, &c->deliver);
 }
 
+void coord__task_no_memory(coord__task *task) {
+  coord_error *err = NULL;
+  coord__no_memory(&err);
+  coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
+}
+
 static void on_call_done(coord__call *call) {
   coord__task *task = COORD__CONTAINER(call, coord__task, call);
   coord_client *c = task->client;
@@ -163,8 +169,7 @@ static void run(coord__job *job) {
     coord__fail(&err, COORD_CLOSED, "%s: the client was closed", task->class->name);
     coord__task_complete(task, COORD_CLOSED, err, NULL);
   } else if (!recorded) {
-    coord__no_memory(&err);
-    coord__task_complete(task, COORD_NO_MEMORY, err, NULL);
+    coord__task_no_memory(task);
   } else {
     if (task->deadline_ns != 0) coord__timer_set(c->loop, &task->timer, task->deadline_ns);
     task->class->start(task->self, task);

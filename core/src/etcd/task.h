@@ -56,6 +56,8 @@ coord_code coord__task_cancel(coord_client *c, uint64_t id);
 /* I/O thread: the end of a conversation; result and err are handed over. */
 void coord__task_complete(coord__task *task, coord_code code, coord_error *err,
                           coord_result *result);
+/* The same, because memory is out. */
+void coord__task_no_memory(coord__task *task);
 /* I/O thread: end it early: its own way of ending is asked to. */
 void coord__task_end(coord__task *task, coord_code code, const char *why);
 /* I/O thread: deliver what has completed. */

@@ -123,6 +123,8 @@ static void on_timer(coord__timer *timer) {
 static void free_dial(coord__dial *dial) {
   coord__timer_stop(dial->owner->loop, &dial->patience);
   coord__timer_stop(dial->owner->loop, &dial->verdict);
+  /* Before libcurl closes them: it says so afterwards, when another thread may have the number. */
+  for (int i = 0; i < SOCKETS; i++) coord__io_set(dial->owner->loop, &dial->sockets[i].io, 0);
   curl_multi_remove_handle(dial->owner->multi, dial->easy);
   curl_easy_cleanup(dial->easy);
   if (dial->shaking != NULL) coord__conn_close(dial->shaking);

@@ -163,7 +163,11 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
       }
       break;
     case NGHTTP2_PING:
-      if (frame->hd.flags & NGHTTP2_FLAG_ACK) h->pinged_ns = 0;
+      if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) break;
+      h->pinged_ns = 0;
+      /* It was to wait for this, which may be for longer than an interval. */
+      coord__timer_stop(h->loop, &h->alive);
+      arm_alive(h);
       break;
     case NGHTTP2_GOAWAY:
       if (h->is_draining) break;

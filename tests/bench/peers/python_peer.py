@@ -1,6 +1,7 @@
-"""Benchmark peer: python-etcd3 (gRPC) or etcd3gw (JSON over HTTP/1.1), as many threads as ops in flight.
+"""Benchmark of a synchronous client for Python: as many threads as ops in flight.
 
-python-etcd3 shares one client and so one connection; etcd3gw has one client, and so one HTTP/1.1 connection, a thread.
+coord, python-etcd3 and etcd-sdk-python share one client and so one connection; etcd3gw, which speaks JSON over HTTP/1.1, has
+one client, and so one connection, a thread.
 """
 import argparse
 import json
@@ -9,10 +10,23 @@ import threading
 import time
 
 
+def coord_client(endpoint):
+    import coord
+    client = coord.Client(endpoint, request_timeout=60)
+    return lambda: (client.put, lambda key: client.get(key).value)
+
+
 def etcd3_client(endpoint):
     import etcd3
     host, port = endpoint.rsplit(":", 1)
     client = etcd3.client(host=host, port=int(port), timeout=60)
+    return lambda: (client.put, lambda key: client.get(key)[0])
+
+
+def pyetcd_client(endpoint):
+    import pyetcd
+    host, port = endpoint.rsplit(":", 1)
+    client = pyetcd.client(host=host, port=int(port), timeout=60)
     return lambda: (client.put, lambda key: client.get(key)[0])
 
 
@@ -24,6 +38,9 @@ def etcd3gw_client(endpoint):
         client = etcd3gw.Etcd3Client(host=host, port=int(port), timeout=60, api_path="/v3/")
         return client.put, lambda key: client.get(key)[0]
     return make
+
+
+CLIENTS = {"coord": coord_client, "etcd3": etcd3_client, "pyetcd": pyetcd_client, "etcd3gw": etcd3gw_client}
 
 
 class Runner:
@@ -81,7 +98,7 @@ def rank(latencies, percent):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("library", choices=("etcd3", "etcd3gw"))
+    parser.add_argument("library", choices=CLIENTS)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--verb", choices=("put", "get"), required=True)
     parser.add_argument("--mode", choices=("async", "sync"), default="sync", help="both are threads here")
@@ -91,7 +108,7 @@ def main():
     parser.add_argument("--warmup", type=int, default=0)
     parser.add_argument("--key", required=True)
     args = parser.parse_args()
-    make = {"etcd3": etcd3_client, "etcd3gw": etcd3gw_client}[args.library](args.endpoint)
+    make = CLIENTS[args.library](args.endpoint)
     runner = Runner(args, make)
     runner.run(args.warmup)
     cpu = cpu_us()

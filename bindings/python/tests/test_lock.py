@@ -1,0 +1,208 @@
+"""Locks, elections: held by one, fenced, lost, interrupted."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import coord
+import coord.aio
+from conftest import until
+from coord import ops
+
+
+def test_held_by_one(client, etcd, name):
+    with coord.Client(etcd.endpoint) as other, client.lock(name, ttl=5) as held:
+        assert held.is_held and held.token > 0 and 0 < held.remaining <= 5
+        assert held.key.startswith(name.encode() + b"/")
+        assert client.lock_queue(name)[0].create_revision == held.token
+        contender = other.lock(name, ttl=5)
+        assert not contender.try_acquire() and contender.token == 0
+        with pytest.raises(coord.Timeout):
+            contender.acquire(timeout=0.1)
+        until(lambda: len(client.lock_queue(name)) == 1)
+        with pytest.raises(coord.Conflict):
+            held.acquire()
+        assert held.renew() == 5
+        token = held.token
+        held.release()
+        assert contender.try_acquire() and contender.token > token
+        contender.release()
+        with pytest.raises(coord.NotHeld):
+            contender.release()
+        with pytest.raises(coord.NotHeld):
+            contender.key
+
+
+def test_guards_a_transaction(client, name):
+    lock = client.lock(name, ttl=5)
+    with lock:
+        assert client.txn().when(lock).then(ops.put(name + "v", "1")).commit().succeeded
+    with pytest.raises(coord.NotHeld):
+        client.txn().when(lock).then(ops.put(name + "v", "2")).commit()
+
+
+def test_lost(client, name):
+    with pytest.raises(coord.Lost):
+        with client.lock(name, ttl=5) as held:
+            client.delete(held.key)
+            event = held.next_event(timeout=30)
+            while event.type != "lost":
+                event = held.next_event(timeout=30)
+            assert not held.is_held
+            with pytest.raises(coord.Lost):
+                held.check()
+
+
+def test_an_exception_inside_is_not_hidden(client, name):
+    with pytest.raises(ZeroDivisionError):
+        with client.lock(name, ttl=5) as held:
+            client.delete(held.key)
+            until(lambda: not held.is_held)
+            1 / 0
+
+
+def test_several_names_readers_and_permits(client, name):
+    with client.lock(name + "a", name + "b", ttl=5):
+        assert not client.lock(name + "b", ttl=5).try_acquire()
+    shared = client.rwlock(name + "rw", ttl=5)
+    with shared.read(), shared.read():
+        assert not shared.write().try_acquire()
+    with shared.write():
+        assert not shared.read().try_acquire()
+    with client.semaphore(name + "s", 2, ttl=5), client.semaphore(name + "s", 2, ttl=5):
+        assert not client.semaphore(name + "s", 2, ttl=5).try_acquire()
+    again = client.lock(name + "r", ttl=5, reentrant=True)
+    with again, again:
+        assert again.is_held
+    assert not again.is_held
+    with pytest.raises(coord.Invalid):
+        client.lock()
+
+
+def test_threads_take_turns(client, name):
+    inside, most, done = [], [], []
+
+    def work():
+        for _ in range(5):
+            with client.lock(name, ttl=5):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+            done.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 20 and max(most) == 1
+
+
+WAITER = """
+import sys, coord
+with coord.Client(sys.argv[1]) as client:
+    print("waiting", flush=True)
+    try:
+        client.lock(sys.argv[2], ttl=30).acquire()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_ends_a_wait_and_leaves_no_key(client, etcd, name):
+    with client.lock(name, ttl=5):
+        waiter = subprocess.Popen(
+            [sys.executable, "-c", WAITER, etcd.endpoint, name], stdout=subprocess.PIPE, text=True, env=os.environ
+        )
+        assert waiter.stdout.readline() == "waiting\n"
+        until(lambda: len(client.lock_queue(name)) == 2)
+        waiter.send_signal(signal.SIGINT)
+        assert waiter.stdout.readline() == "interrupted\n"
+        until(lambda: len(client.lock_queue(name)) == 1)
+        assert waiter.wait() == 0
+
+
+def test_handlers_of_signals_run_meanwhile(client, name):
+    came = []
+    before = signal.signal(signal.SIGALRM, lambda *_: came.append(time.monotonic()))
+    try:
+        with client.lock(name, ttl=5):
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(coord.Timeout):
+                client.lock(name, ttl=5).acquire(timeout=1)
+            assert came and time.monotonic() - came[0] > 0.3
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_election(client, etcd, name):
+    with coord.Client(etcd.endpoint) as other:
+        watching = iter(other.observe(name))
+        assert next(watching) is None and other.leader(name) is None
+        with client.election(name, value="one", ttl=5) as leader:
+            assert leader.is_leader and other.leader(name).text == "one"
+            assert next(watching).text == "one"
+            with pytest.raises(coord.Timeout):
+                other.election(name, ttl=5).campaign("two", timeout=0.1)
+            leader.proclaim("uno")
+            assert next(watching).text == "uno"
+            assert client.txn().when(leader).then(ops.put(name + "v", "1")).commit().succeeded
+        assert next(watching) is None
+        with pytest.raises(coord.NotHeld):
+            leader.proclaim("x")
+    with pytest.raises(coord.Closed):
+        next(watching)
+
+
+def test_asyncio(etcd, name):
+    async def main():
+        async with coord.aio.Client(etcd.endpoint) as client:
+            async with client.lock(name, ttl=5) as held:
+                assert held.is_held and held.token
+                assert not await client.lock(name, ttl=5).try_acquire()
+                waiter = asyncio.ensure_future(client.lock(name, ttl=5).acquire())
+                while len(await client.lock_queue(name)) < 2:
+                    await asyncio.sleep(0.01)
+                waiter.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiter
+                while len(await client.lock_queue(name)) > 1:
+                    await asyncio.sleep(0.01)
+            async with client.rwlock(name + "rw", ttl=5).read(), client.semaphore(name + "s", 2, ttl=5):
+                pass
+            watching = client.observe(name + "e").__aiter__()
+            assert await watching.__anext__() is None
+            async with client.election(name + "e", "me", ttl=5) as leader:
+                assert leader.is_leader
+                await leader.proclaim("still me")
+                seen = await watching.__anext__()
+                while seen.text != "still me":
+                    seen = await watching.__anext__()
+                assert (await client.leader(name + "e")).text == "still me"
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_acquire_that_was_faster_is_taken_back(etcd, name):
+    async def main():
+        async with coord.aio.Client(etcd.endpoint) as client:
+            for i in range(30):
+                lock = client.lock(name, ttl=5)
+                task = asyncio.ensure_future(lock.acquire())
+                await asyncio.sleep(i * 0.0002)
+                task.cancel()
+                try:
+                    await task
+                    await lock.release()
+                except asyncio.CancelledError:
+                    pass
+                while await client.lock_queue(name):
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(main())
