@@ -378,10 +378,41 @@ static void restored_store_ends_what_it_does_not_hold(void) {
   say((words){.id = 1, .revision = 9, .event = 9}); /* it has come on */
   told(0, "stands@8 stands@8/UNAVAILABLE stands@8/UNAVAILABLE 1@9");
   settle_at(5);
-  told(0, "stands@8 stands@8/UNAVAILABLE stands@8/UNAVAILABLE 1@9");
+  /* It came on after the question, and others may have been told less than the backup lacks. */
+  told(0, "stands@8 stands@8/UNAVAILABLE stands@8/UNAVAILABLE 1@9 COMPACTED");
   told(1, "stands@4 1@6 stands@6/UNAVAILABLE COMPACTED");
-  sends("cancel:2");
-  end_watching(2);
+  sends("cancel:1 cancel:2");
+  add(2, 0); /* what comes later knows nothing of it */
+  add(3, 20);
+  arrives("watch", 1, "-");
+  sends("create:1@0 create:2@20");
+  say((words){.id = 1, .revision = 6, .created = true});
+  say((words){.id = 2, .revision = 6, .created = true});
+  told(2, "stands@6");
+  told(3, "stands@19");
+  end_watching(4);
+}
+
+/* One that waits for what is still to come was told nothing, and waits on. */
+static void restored_store_has_told_nothing_to_some(void) {
+  coord__subscription *one = NULL;
+  two_stand(1, 2);
+  add(2, 50);
+  sends("create:3@50");
+  say((words){.id = 3, .revision = 9, .created = true});
+  say((words){.id = 2, .revision = 9, .event = 6});
+  answer("watch", 14, "etcdserver: server stopped");
+  arrives("watch", 1, "-");
+  sends("create:1@9 create:2@7 create:3@50");
+  say((words){.id = 1, .revision = 4, .created = true});
+  on_loop(do_ask, &one);
+  say((words){.id = 3, .revision = 4, .created = true}); /* the second one's answer */
+  say((words){.id = 2, .revision = 5, .created = true}); /* the third one's */
+  settle_at(5);
+  told(0, "stands@8 COMPACTED");
+  told(1, "stands@4 1@6 COMPACTED");
+  told(2, "stands@49 stands@49/UNAVAILABLE");
+  end_watching(3);
 }
 
 /* By the time the second one stands the store has come further than it was. */
@@ -415,6 +446,7 @@ static void other_cluster_ends_all(void) {
     say((words){.id = 2, .revision = 9, .created = true});
   }
   told(0, "stands@8 stands@8/UNAVAILABLE stands@8/UNAVAILABLE COMPACTED");
+  told(1, "stands@4 1@6 stands@6/UNAVAILABLE stands@6/UNAVAILABLE COMPACTED");
   end_watching(2);
 }
 
@@ -605,9 +637,10 @@ T_MAIN(T_CASE(events_go_where_they_belong), T_CASE(refusal_hits_the_oldest_reque
        T_CASE(lost_stream_is_opened_again_from_where_it_was),
        T_CASE(removed_ones_are_cancelled_and_not_heard), T_CASE(parked_ones_go_on_without_a_word),
        T_CASE(restored_store_ends_what_it_does_not_hold), T_CASE(other_cluster_ends_all),
-       T_CASE(restored_store_that_has_come_on), T_CASE(compaction_is_the_end),
-       T_CASE(server_cancels_one), T_CASE(bad_answers_begin_the_stream_anew),
-       T_CASE(refused_for_good_ends_all), T_CASE(too_large_an_answer_is_asked_for_in_fragments),
+       T_CASE(restored_store_has_told_nothing_to_some), T_CASE(restored_store_that_has_come_on),
+       T_CASE(compaction_is_the_end), T_CASE(server_cancels_one),
+       T_CASE(bad_answers_begin_the_stream_anew), T_CASE(refused_for_good_ends_all),
+       T_CASE(too_large_an_answer_is_asked_for_in_fragments),
        T_CASE(large_message_that_is_on_its_way_is_no_silence),
        T_CASE(silent_server_is_asked_and_left), T_CASE(idle_server_is_left_alone),
        T_CASE(wire_that_answers_out_of_order_is_asked_one_by_one),

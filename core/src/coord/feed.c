@@ -306,13 +306,13 @@ static void end_bad(coord__feed *f, coord__subscription *s) {
 }
 
 /* What was told of it is not what the store holds now. */
-static void end_restored(coord__feed *f, coord__subscription *s, int64_t revision) {
+static void end_restored(coord__feed *f, coord__subscription *s) {
   coord_error *err = NULL;
-  if (revision > 0) {
+  if (f->watcher->restored_at > 0) {
     coord__fail(&err, COORD_COMPACTED,
                 "watch: the store was restored from a backup: revision %lld was there before, and "
                 "then it was at %lld",
-                (long long)s->watch.reached, (long long)revision);
+                (long long)f->watcher->reached, (long long)f->watcher->restored_at);
   } else {
     coord__fail(&err, COORD_COMPACTED,
                 "watch: the endpoints belong to another cluster than before");
@@ -365,28 +365,55 @@ coord__subscription *coord__feed_doubts(coord__feed *f) {
   return one;
 }
 
-bool coord__feed_refutes(const coord__feed *f, int64_t revision) {
+int64_t coord__feed_reached(const coord__feed *f) {
+  int64_t reached = 0;
   for (coord__list *n = f->subs.next; n != &f->subs; n = n->next) {
-    if (sub_of(n)->doubt == COORD__DOUBT_ASKED && revision < sub_of(n)->watch.reached) return true;
+    const coord__subscription *s = sub_of(n);
+    if (s->doubt == COORD__DOUBT_ASKED && s->watch.reached > reached) reached = s->watch.reached;
   }
-  return false;
+  return reached;
 }
 
-void coord__feed_settle(coord__feed *f, int64_t revision) {
+/* It was told something of a store that is there no more. */
+static bool is_outdated(const coord__feed *f, const coord__subscription *s, int64_t reached) {
+  return s->era != f->watcher->era && reached > 0;
+}
+
+void coord__feed_settle(coord__feed *f) {
   for (coord__list *n = f->subs.next, *next; n != &f->subs; n = next) {
     coord__subscription *s = sub_of(n);
     next = n->next;
-    if (s->state == COORD__SUBSCRIPTION_LIVE && s->doubt == COORD__DOUBT_NONE) {
-      s->era = f->watcher->era;
-    }
-    if (s->doubt != COORD__DOUBT_ASKED) continue;
-    if (revision < s->watch.reached) {
-      end_restored(f, s, revision);
-    } else {
+    if (s->state != COORD__SUBSCRIPTION_LIVE) continue; /* it is seen when it is */
+    if (is_outdated(f, s, s->watch.reached)) {
+      end_restored(f, s);
+    } else if (s->doubt == COORD__DOUBT_ASKED) {
       tell_stands(f, s, s->watch.has_stood);
+    } else {
+      s->era = f->watcher->era;
     }
   }
   if (f->count == 0) coord__feed_free(f);
+}
+
+static void note_cluster(coord__watcher *watcher, uint64_t id) {
+  if (id == 0 || id == watcher->cluster_id) return;
+  if (watcher->cluster_id != 0) {
+    watcher->era++;
+    watcher->restored_at = 0;
+  }
+  watcher->cluster_id = id;
+}
+
+static void stand(coord__feed *f, coord__subscription *s, const coord__answer *a, bool has_stood,
+                  int64_t reached, bool is_behind) {
+  note_cluster(f->watcher, a->cluster_id);
+  if (is_outdated(f, s, reached)) {
+    end_restored(f, s);
+  } else if (is_behind) {
+    begin_doubt(f, s);
+  } else {
+    tell_stands(f, s, has_stood);
+  }
 }
 
 static void take_news(coord__feed *f, coord__subscription *s, const coord__answer *a) {
@@ -401,17 +428,8 @@ static void take_news(coord__feed *f, coord__subscription *s, const coord__answe
     case COORD__NEWS_NOTHING:
       break;
     case COORD__NEWS_STANDS:
-      if (s->era != f->watcher->era && reached > f->watcher->restored_at) {
-        end_restored(f, s, f->watcher->restored_at);
-      } else {
-        tell_stands(f, s, has_stood);
-      }
-      break;
     case COORD__NEWS_BEHIND:
-      begin_doubt(f, s);
-      break;
-    case COORD__NEWS_OTHER:
-      end_restored(f, s, 0);
+      stand(f, s, a, has_stood, reached, news.kind == COORD__NEWS_BEHIND);
       break;
     case COORD__NEWS_CHANGES:
       s->refusals = 0;

@@ -33,9 +33,9 @@ void coord__feed_free(coord__feed *feed);
 
 /* The same as of the watcher, for its own; after _settle the feed may be gone. */
 coord__subscription *coord__feed_doubts(coord__feed *feed);
-/* Whether some were told what this store does not hold. */
-bool coord__feed_refutes(const coord__feed *feed, int64_t revision);
-void coord__feed_settle(coord__feed *feed, int64_t revision);
+/* The store must have come as far, by what those were told. */
+int64_t coord__feed_reached(const coord__feed *feed);
+void coord__feed_settle(coord__feed *feed);
 
 void coord__feed_add(coord__feed *feed, coord__subscription *s);
 /* Takes it out, and off the server; the feed may be gone then. */

@@ -17,8 +17,8 @@
 
 #define PAUSE_NS (INT64_C(100) * COORD__NS_PER_MS)
 #define LONGEST_PAUSE_NS (INT64_C(2000) * COORD__NS_PER_MS)
-/* A registration that has stood for so long is watched. */
-#define WATCH_AFTER_NS (INT64_C(1000) * COORD__NS_PER_MS)
+/* A registration that has stood for so long is watched: not while thousands are being made, or made good. */
+#define WATCH_AFTER_NS (INT64_C(3000) * COORD__NS_PER_MS)
 enum { DOUBLINGS_MAX = 6 };
 
 /* An execution of an op, which waits. */
@@ -218,7 +218,7 @@ static void watch_later(coord_registration *reg) {
   coord__lookout *l = &reg->lookout;
   if (reg->entry.state != COORD__ENTRY_RESTS || l->watching || l->timer.node.is_in) return;
   int64_t ns = WATCH_AFTER_NS << (l->failures < DOUBLINGS_MAX ? l->failures : DOUBLINGS_MAX);
-  coord__timer_set(l->client->loop, &l->timer, coord__clock_ns() + ns);
+  coord__timer_set(l->client->loop, &l->timer, coord__clock_ns() + coord__jitter(ns));
 }
 
 static bool matters(coord__lookout *l, int32_t type, const coord_kv *kv) {
@@ -413,6 +413,7 @@ static void wire_told(coord__entry *e, coord__entry_news news, coord_code code, 
       on_stored(reg, -1);
       break;
     case COORD__ENTRY_IS_LOST:
+      if (e->lease == 0) coord__lookout_stop(&reg->lookout); /* it is written anew in any case */
       set_session(reg, NULL);
       coord__teller_tell(&reg->teller, COORD_EVENT_LOST, code, coord_error_message(err), 0);
       break;

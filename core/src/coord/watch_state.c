@@ -92,9 +92,6 @@ static void reach(coord__watch *w, int64_t revision) {
 }
 
 static coord__news stand(coord__watch *w, const coord__answer *a) {
-  bool is_other = w->cluster_id != 0 && a->cluster_id != 0 && a->cluster_id != w->cluster_id;
-  if (is_other) return (coord__news){.kind = COORD__NEWS_OTHER};
-  if (a->cluster_id != 0) w->cluster_id = a->cluster_id;
   /* The server's revision counts only where nothing was asked for: else it may be far ahead of what
    * is still to come. */
   if (w->next == 0) w->next = a->revision + 1;

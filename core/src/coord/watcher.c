@@ -54,17 +54,19 @@ coord__subscription *coord__watcher_doubts(coord__watcher *watcher) {
 }
 
 void coord__watcher_settle(coord__watcher *watcher, int64_t revision) {
-  bool is_restored = false;
+  int64_t reached = 0;
   for (coord__list *n = watcher->feeds.next; n != &watcher->feeds; n = n->next) {
-    is_restored |= coord__feed_refutes(COORD__CONTAINER(n, coord__feed, link), revision);
+    int64_t r = coord__feed_reached(COORD__CONTAINER(n, coord__feed, link));
+    if (r > reached) reached = r;
   }
-  if (is_restored) {
+  if (reached > revision) {
     watcher->era++;
+    watcher->reached = reached;
     watcher->restored_at = revision;
   }
   for (coord__list *n = watcher->feeds.next, *next; n != &watcher->feeds; n = next) {
     next = n->next;
-    coord__feed_settle(COORD__CONTAINER(n, coord__feed, link), revision);
+    coord__feed_settle(COORD__CONTAINER(n, coord__feed, link));
   }
 }
 

@@ -69,10 +69,13 @@ struct coord__watcher {
   size_t feed_count;
   coord__list parked;
   coord__buf frame; /* for what is sent */
-  /* So many times a store was found restored, the last time at this revision. Who has seen more than that
-   * in an era before looks anew, however far the store has come since. */
+  /* So many times the store was found restored. The last time it had been at `reached`, and was at
+   * `restored_at`; 0: it is another cluster's. How far the backup goes back nobody says, and so all who
+   * know something from an era before look anew, however far the store has come since. */
   unsigned era;
+  int64_t reached;
   int64_t restored_at;
+  uint64_t cluster_id; /* 0: not known */
 };
 
 void coord__watcher_init(coord__watcher *watcher, coord__rpc *rpc,
@@ -85,8 +88,8 @@ void coord__watcher_free(coord__watcher *watcher);
 /* The store is going to be asked for its newest revision, by a read that no member answers by itself, for
  * all that are in doubt now: one of them; NULL: none is. */
 coord__subscription *coord__watcher_doubts(coord__watcher *watcher);
-/* It is this one. Of those, some are with a server that only lags, and stand; the others were told what
- * this store does not hold, and end. */
+/* It is this one. If one of those was told what this store does not hold, all end that were told something;
+ * else they are with servers that only lag, and stand. */
 void coord__watcher_settle(coord__watcher *watcher, int64_t revision);
 
 /* False: memory is out. */

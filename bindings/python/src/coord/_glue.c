@@ -128,7 +128,8 @@ static void put_item(int64_t **number, char **at, int32_t kind, const coord_kv *
 }
 
 /* One more reference, as the revision of creation. */
-static void put_instance(int64_t **number, char **at, int32_t kind, const coord_instance *instance) {
+static void put_instance(int64_t **number, char **at, int32_t kind,
+                         const coord_instance *instance) {
   coord_kv kv = {.create_revision = (int64_t)(intptr_t)coord_instance_keep(instance)};
   put_item(number, at, kind, &kv);
 }
