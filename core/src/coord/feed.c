@@ -308,15 +308,7 @@ static void end_bad(coord__feed *f, coord__subscription *s) {
 /* What was told of it is not what the store holds now. */
 static void end_restored(coord__feed *f, coord__subscription *s) {
   coord_error *err = NULL;
-  if (f->watcher->restored_at > 0) {
-    coord__fail(&err, COORD_COMPACTED,
-                "watch: the store was restored from a backup: revision %lld was there before, and "
-                "then it was at %lld",
-                (long long)f->watcher->reached, (long long)f->watcher->restored_at);
-  } else {
-    coord__fail(&err, COORD_COMPACTED,
-                "watch: the endpoints belong to another cluster than before");
-  }
+  coord__fail(&err, COORD_COMPACTED, "watch: %s", f->watcher->new_era);
   if (s->state == COORD__SUBSCRIPTION_LIVE) send_request(f, CANCEL, NULL, s->id);
   end_sub(f, s, COORD_COMPACTED, err, 0);
 }
@@ -398,8 +390,7 @@ void coord__feed_settle(coord__feed *f) {
 static void note_cluster(coord__watcher *watcher, uint64_t id) {
   if (id == 0 || id == watcher->cluster_id) return;
   if (watcher->cluster_id != 0) {
-    watcher->era++;
-    watcher->restored_at = 0;
+    coord__watcher_begin_era(watcher, "the endpoints belong to another cluster than before");
   }
   watcher->cluster_id = id;
 }

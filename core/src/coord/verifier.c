@@ -23,6 +23,9 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   v->asking = false;
   if (code == COORD_OK) {
     v->failures = 0;
+    coord__log_at(&ask->client->log, COORD_LOG_DEBUG,
+                  "watch: the endpoint was behind what had been told; the store is at %lld",
+                  (long long)result->revision);
     coord__watcher_settle(v->watcher, result->revision);
     coord__verifier_start(v); /* for those that have come since */
   } else if (code == COORD_NO_MEMORY || coord__error_may_pass(code, err, false)) {

@@ -1,5 +1,7 @@
 #include "coord/watcher.h"
 
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "coord/feed.h"
@@ -53,6 +55,12 @@ coord__subscription *coord__watcher_doubts(coord__watcher *watcher) {
   return one;
 }
 
+void coord__watcher_begin_era(coord__watcher *watcher, const char *why) {
+  watcher->era++;
+  snprintf(watcher->new_era, sizeof watcher->new_era, "%s", why);
+  coord__log_at(watcher->rpc->log, COORD_LOG_WARN, "%s; all that was told before is in doubt", why);
+}
+
 void coord__watcher_settle(coord__watcher *watcher, int64_t revision) {
   int64_t reached = 0;
   for (coord__list *n = watcher->feeds.next; n != &watcher->feeds; n = n->next) {
@@ -60,9 +68,13 @@ void coord__watcher_settle(coord__watcher *watcher, int64_t revision) {
     if (r > reached) reached = r;
   }
   if (reached > revision) {
-    watcher->era++;
-    watcher->reached = reached;
-    watcher->restored_at = revision;
+    char why[COORD__ERA_REASON];
+    snprintf(
+        why, sizeof why,
+        "the store was restored from a backup: revision %lld was there before, and then it was "
+        "at %lld",
+        (long long)reached, (long long)revision);
+    coord__watcher_begin_era(watcher, why);
   }
   for (coord__list *n = watcher->feeds.next, *next; n != &watcher->feeds; n = next) {
     next = n->next;

@@ -62,6 +62,8 @@ typedef struct coord__watcher_config {
   bool one_at_a_time; /* the wire answers out of order, and knows no requests for progress */
 } coord__watcher_config;
 
+enum { COORD__ERA_REASON = 160 };
+
 struct coord__watcher {
   coord__rpc *rpc;
   coord__watcher_config config;
@@ -69,12 +71,11 @@ struct coord__watcher {
   size_t feed_count;
   coord__list parked;
   coord__buf frame; /* for what is sent */
-  /* So many times the store was found restored. The last time it had been at `reached`, and was at
-   * `restored_at`; 0: it is another cluster's. How far the backup goes back nobody says, and so all who
-   * know something from an era before look anew, however far the store has come since. */
+  /* So many times the store was found restored, and how that was known the last time. How far the backup
+   * goes back nobody says, and so all who know something from an era before look anew, however far the
+   * store has come since. */
   unsigned era;
-  int64_t reached;
-  int64_t restored_at;
+  char new_era[COORD__ERA_REASON];
   uint64_t cluster_id; /* 0: not known */
 };
 
@@ -91,6 +92,9 @@ coord__subscription *coord__watcher_doubts(coord__watcher *watcher);
 /* It is this one. If one of those was told what this store does not hold, all end that were told something;
  * else they are with servers that only lag, and stand. */
 void coord__watcher_settle(coord__watcher *watcher, int64_t revision);
+
+/* The store is not the one from before, for this reason. */
+void coord__watcher_begin_era(coord__watcher *watcher, const char *why);
 
 /* False: memory is out. */
 bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s);
