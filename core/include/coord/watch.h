@@ -27,11 +27,12 @@ extern "C" {
  * nobody takes from the queue are bounded by watch.buffer.bytes. Keys come and go without the client's
  * namespace.
  *
- * A store that was restored is recognized when the watch would stand again: by another cluster id, or by
- * a newest revision, as the quorum says it, below what was told; a member that only lags is waited for.
- * With the same id and more revisions than before it cannot be told from the old one: for that there is
- * etcdutl snapshot restore --bump-revision --mark-compacted. A start_revision that is still to come when
- * the watch first stands is waited for.
+ * A store that was restored is recognized when a watch of the client would stand again: by another
+ * cluster id, or by a newest revision, as the quorum says it, below what was told; a member that only lags
+ * is waited for. Then all watches of the client end that were told something. With the same id and more
+ * revisions than before it cannot be told from the old one: for that there is etcdutl snapshot restore
+ * --bump-revision --mark-compacted. A start_revision that is still to come when the watch first stands is
+ * waited for.
  *
  * @param get             a get of a key, a prefix or a range; copied. Of the attributes it may have
  *                        COORD_OP_PREV_KV, COORD_OP_NO_PUTS, COORD_OP_NO_DELETES, COORD_OP_PROGRESS
