@@ -1,4 +1,5 @@
 /* A store that is restored from a backup: its revisions go back, and nobody waits silently for them. */
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -174,6 +175,72 @@ static void locks_are_looked_at(void) {
   t_etcd_stop(cluster);
 }
 
+static int64_t count_txns(coord_client *client) {
+  char *text = NULL;
+  T_CODE(coord_client_stats(client, &text, NULL), COORD_OK);
+  json_object *stats = json_tokener_parse(text), *value = NULL;
+  static const char *const path[] = {"methods", "txn", "calls"};
+  json_object *at = stats;
+  for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
+    T_FATAL(json_object_object_get_ex(at, path[i], &value));
+    at = value;
+  }
+  int64_t n = json_object_get_int64(at);
+  json_object_put(stats);
+  coord_memory_free(text);
+  return n;
+}
+
+static void put_work(coord_client *client, const char *value) {
+  coord_result_free(t_call(client, coord_op_work_put("work", 4, value, strlen(value))));
+}
+
+/* One that waits for work has heard of revisions that the store has not come to; it looks once, waits for
+ * what comes then, and does not look on and on. */
+static void queues_of_work_are_waited_for(void) {
+  enum { ITEMS = 3, LOOKS_MAX = 300 };
+  t_cluster *cluster = t_etcd_start(NULL);
+  coord_client *client = client_of(cluster);
+  coord_queue *queue = t_queue();
+  coord_workqueue *work = NULL;
+  T_CODE(coord_workqueue_open(client, "work", 4, NULL, queue, 0, &work, NULL), COORD_OK);
+  put(client, "k", 0);
+  back_up(cluster);
+  for (int i = 0; i <= ITEMS; i++) {
+    coord_op *take = coord_op_work_take(work, 1);
+    T_CODE(coord_submit(client, take, 0, queue, 1, NULL, NULL), COORD_OK);
+    coord_op_free(take);
+    if (i == ITEMS) break;
+    usleep(100000); /* so that it waits, most of the time */
+    put_work(client, "old");
+    until(queue, COORD_EVENT_RESULT, COORD_OK);
+  }
+  usleep(200000);
+  go_back(cluster);
+  put(client, "k", 1);
+  int64_t before = count_txns(client);
+  usleep(2000000);
+  int64_t looks = count_txns(client) - before;
+  if (looks > LOOKS_MAX) T_FAIL("it looks on and on: %lld times", (long long)looks);
+  put_work(client, "new");
+  for (bool found = false; !found;) {
+    coord_event *event = coord_queue_next(queue, WAIT);
+    T_FATAL(event != NULL);
+    found = coord_event_type(event) == COORD_EVENT_RESULT;
+    if (found) {
+      coord_kv kv = {0};
+      T_CODE(coord_event_code(event), COORD_OK);
+      T_CODE(coord_result_kv(coord_event_result(event), 0, &kv), COORD_OK);
+      T_STR(kv.value, "new");
+    }
+    coord_event_free(event);
+  }
+  coord_workqueue_free(work);
+  coord_client_free(client);
+  coord_queue_free(queue);
+  t_etcd_stop(cluster);
+}
+
 /* ---- a member that lags ---- */
 
 /* Lines of the log that say so; none may say that the store was restored. */
@@ -234,4 +301,5 @@ static void member_that_lags_is_no_restored_store(void) {
 }
 
 T_MAIN(T_CASE(watches_and_mirrors_say_so), T_CASE(registrations_are_made_good),
-       T_CASE(locks_are_looked_at), T_CASE(member_that_lags_is_no_restored_store))
+       T_CASE(locks_are_looked_at), T_CASE(queues_of_work_are_waited_for),
+       T_CASE(member_that_lags_is_no_restored_store))
