@@ -251,7 +251,6 @@ static void deleted_one_comes_back(void) {
     T_CODE(t_ends(client, coord_op_registered(regs[i]), WAIT), COORD_OK);
   }
   int64_t lease = lease_of(client, "web/a");
-  usleep(1500000); /* they are watched after a second; sooner or later it comes to the same */
   T_CODE(t_ends(client, coord_op_deregister(regs[2]), WAIT), COORD_OK);
   for (int round = 0; round < 2; round++) {
     coord_op *all = coord_op_delete(t_service_key(prefix, ""), strlen(prefix));

@@ -219,6 +219,12 @@ static void answer_list(void) {
     coord__replica_failed(&replica, COORD_COMPACTED, NULL);
     return;
   }
+  if (coord__random() % 12 == 0 &&
+      list_at > 0) { /* its revision is none yet, in a restored store */
+    asked = false;
+    coord__replica_failed(&replica, COORD_INVALID, NULL);
+    return;
+  }
   if (coord__random() % 12 == 0) {
     asked = false;
     coord__replica_failed(&replica, coord__random() % 2 == 0 ? COORD_UNAVAILABLE : COORD_NO_MEMORY,

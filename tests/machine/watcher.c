@@ -53,11 +53,18 @@ static const coord__subscriber subscriber = {on_stands, on_changes, on_ended};
 
 static bool one_at_a_time;
 static int64_t liveness_ms = 60000;
+static int verifications;
+
+static void count_verification(coord__watcher *w) {
+  (void)w;
+  verifications++;
+}
 
 static void do_begin(void *unused) {
   (void)unused;
   coord__watcher_config config = {.method = &coord__methods[COORD__METHOD_WATCH],
                                   .liveness_ns = liveness_ms * COORD__NS_PER_MS,
+                                  .verify = count_verification,
                                   .one_at_a_time = one_at_a_time};
   coord__watcher_init(&watcher, &rpc, &config);
 }
@@ -124,6 +131,7 @@ static void end_watching(int count) {
 
 typedef struct words {
   int64_t id;
+  uint64_t cluster;
   int64_t revision;
   bool created;
   bool canceled;
@@ -142,6 +150,7 @@ static void do_say(void *arg) {
   Etcdserverpb__KeyValue kv = ETCDSERVERPB__KEY_VALUE__INIT;
   uint8_t bytes[512];
   header.revision = w->revision;
+  header.cluster_id = w->cluster;
   r.header = &header;
   r.watch_id = w->id;
   r.created = w->created;
@@ -322,6 +331,123 @@ static void parked_ones_go_on_without_a_word(void) {
   on_loop(do_park, &subs[1]);
   end_watching(2);
   told(1, "stands@4 1@6 CLOSED");
+}
+
+static void do_ask(void *one) { *(coord__subscription **)one = coord__watcher_doubts(&watcher); }
+static void do_settle(void *revision) {
+  coord__watcher_settle(&watcher, *(const int64_t *)revision);
+}
+
+static void settle_at(int64_t revision) { on_loop(do_settle, &revision); }
+
+/* Both go on at a server that has come as far as this. */
+static void go_on_at(int64_t revision) {
+  answer("watch", 14, "etcdserver: server stopped");
+  arrives("watch", 1, "-");
+  T_STR(sent_text(), "create:1@9 create:2@7");
+  say((words){.id = 1, .revision = revision, .created = true});
+  say((words){.id = 2, .revision = revision, .created = true});
+}
+
+static void restored_store_ends_what_it_does_not_hold(void) {
+  coord__subscription *one = NULL;
+  verifications = 0;
+  two_stand(1, 2);
+  say((words){.id = 2, .revision = 9, .event = 6});
+  go_on_at(7); /* which may lag */
+  told(0, "stands@8");
+  told(1, "stands@4 1@6 stands@6/UNAVAILABLE");
+  T_INT(verifications, 1);
+  on_loop(do_ask, &one);
+  T_TRUE(one == &subs[0]);
+  settle_at(8); /* and does */
+  told(0, "stands@8 stands@8/UNAVAILABLE");
+  go_on_at(5);
+  T_INT(verifications, 3);
+  on_loop(do_ask, &one);
+  T_TRUE(one != NULL);
+  answer("watch", 14, "etcdserver: server stopped"); /* before that is answered */
+  arrives("watch", 1, "-");
+  settle_at(1);
+  sends("create:1@9 create:2@7");
+  say((words){.id = 1, .revision = 5, .created = true});
+  settle_at(1); /* which was asked before */
+  told(0, "stands@8 stands@8/UNAVAILABLE");
+  say((words){.id = 2, .revision = 5, .created = true});
+  on_loop(do_ask, &one);
+  say((words){.id = 1, .revision = 9, .event = 9}); /* it has come on */
+  told(0, "stands@8 stands@8/UNAVAILABLE stands@8/UNAVAILABLE 1@9");
+  settle_at(5);
+  /* It came on after the question, and others may have been told less than the backup lacks. */
+  told(0, "stands@8 stands@8/UNAVAILABLE stands@8/UNAVAILABLE 1@9 COMPACTED");
+  told(1, "stands@4 1@6 stands@6/UNAVAILABLE COMPACTED");
+  sends("cancel:1 cancel:2");
+  add(2, 0); /* what comes later knows nothing of it */
+  add(3, 20);
+  arrives("watch", 1, "-");
+  sends("create:1@0 create:2@20");
+  say((words){.id = 1, .revision = 6, .created = true});
+  say((words){.id = 2, .revision = 6, .created = true});
+  told(2, "stands@6");
+  told(3, "stands@19");
+  end_watching(4);
+}
+
+/* One that waits for what is still to come was told nothing, and waits on. */
+static void restored_store_has_told_nothing_to_some(void) {
+  coord__subscription *one = NULL;
+  two_stand(1, 2);
+  add(2, 50);
+  sends("create:3@50");
+  say((words){.id = 3, .revision = 9, .created = true});
+  say((words){.id = 2, .revision = 9, .event = 6});
+  answer("watch", 14, "etcdserver: server stopped");
+  arrives("watch", 1, "-");
+  sends("create:1@9 create:2@7 create:3@50");
+  say((words){.id = 1, .revision = 4, .created = true});
+  on_loop(do_ask, &one);
+  say((words){.id = 3, .revision = 4, .created = true}); /* the second one's answer */
+  say((words){.id = 2, .revision = 5, .created = true}); /* the third one's */
+  settle_at(5);
+  told(0, "stands@8 COMPACTED");
+  told(1, "stands@4 1@6 COMPACTED");
+  told(2, "stands@49 stands@49/UNAVAILABLE");
+  end_watching(3);
+}
+
+/* By the time the second one stands the store has come further than it was. */
+static void restored_store_that_has_come_on(void) {
+  coord__subscription *one = NULL;
+  two_stand(1, 2);
+  say((words){.id = 2, .revision = 9, .event = 6});
+  answer("watch", 14, "etcdserver: server stopped");
+  arrives("watch", 1, "-");
+  sends("create:1@9 create:2@7");
+  say((words){.id = 1, .revision = 4, .created = true});
+  on_loop(do_ask, &one);
+  settle_at(4);
+  told(0, "stands@8 COMPACTED");
+  sends("cancel:1");
+  say((words){.id = 2, .revision = 30, .created = true});
+  told(1, "stands@4 1@6 COMPACTED");
+  end_watching(2);
+}
+
+static void other_cluster_ends_all(void) {
+  two_stand(1, 2);
+  say((words){.id = 2, .revision = 9, .event = 6});
+  for (int cluster = 7; cluster < 10; cluster++) {
+    answer("watch", 14, "etcdserver: server stopped");
+    arrives("watch", 1, "-");
+    sends("create:1@9 create:2@7");
+    /* Some proxies do not say it. */
+    uint64_t id = cluster == 8 ? 0 : (uint64_t)cluster;
+    say((words){.id = 1, .cluster = id, .revision = 9, .created = true});
+    say((words){.id = 2, .revision = 9, .created = true});
+  }
+  told(0, "stands@8 stands@8/UNAVAILABLE stands@8/UNAVAILABLE COMPACTED");
+  told(1, "stands@4 1@6 stands@6/UNAVAILABLE stands@6/UNAVAILABLE COMPACTED");
+  end_watching(2);
 }
 
 static void compaction_is_the_end(void) {
@@ -510,6 +636,8 @@ static void stream_refused_at_its_opening_asks_again(void) {
 T_MAIN(T_CASE(events_go_where_they_belong), T_CASE(refusal_hits_the_oldest_request_alone),
        T_CASE(lost_stream_is_opened_again_from_where_it_was),
        T_CASE(removed_ones_are_cancelled_and_not_heard), T_CASE(parked_ones_go_on_without_a_word),
+       T_CASE(restored_store_ends_what_it_does_not_hold), T_CASE(other_cluster_ends_all),
+       T_CASE(restored_store_has_told_nothing_to_some), T_CASE(restored_store_that_has_come_on),
        T_CASE(compaction_is_the_end), T_CASE(server_cancels_one),
        T_CASE(bad_answers_begin_the_stream_anew), T_CASE(refused_for_good_ends_all),
        T_CASE(too_large_an_answer_is_asked_for_in_fragments),

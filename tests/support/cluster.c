@@ -233,6 +233,11 @@ void t_cluster_reunite(t_cluster *cluster, int i) {
   atomic_store(&cluster->nodes[i].isolated, false);
 }
 
+void t_cluster_delay(t_cluster *cluster, int ms) {
+  T_FATAL(cluster->divisible);
+  for (int i = 0; i < cluster->node_count; i++) t_proxy_delay(cluster->nodes[i].gate, ms);
+}
+
 /* --- Members --------------------------------------------------------------------------------------- */
 
 typedef struct order {

@@ -35,6 +35,9 @@ void t_cluster_restart_all(t_cluster *cluster);
 /* Cuts a node of a divisible cluster off from its peers in both directions, not from clients. */
 void t_cluster_isolate(t_cluster *cluster, int node);
 void t_cluster_reunite(t_cluster *cluster, int node);
+/* What the members of a divisible cluster tell each other arrives this much later, until it is told
+ * anew: those that do not lead lag by that. Well below the time of an election, which is 500 ms. */
+void t_cluster_delay(t_cluster *cluster, int ms);
 
 /* Takes a member out of the cluster; its process is ended. */
 void t_cluster_remove(t_cluster *cluster, int node);

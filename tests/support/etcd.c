@@ -452,6 +452,21 @@ void t_etcd_restart(t_cluster *cluster, int i) {
   T_FATAL(etcd_started_again);
 }
 
+static void copy_data(const node *n, const char *from, const char *to) {
+  char command[3 * sizeof n->dir + 64];
+  T_FATAL(n->pid == 0);
+  snprintf(command, sizeof command, "cd '%s' && rm -rf %s && cp -a %s %s", n->dir, to, from, to);
+  T_INT(system(command), 0);
+}
+
+void t_etcd_back_up(const t_cluster *cluster, int i) {
+  copy_data(&cluster->nodes[i], "data", "backup");
+}
+
+void t_etcd_restore(const t_cluster *cluster, int i) {
+  copy_data(&cluster->nodes[i], "backup", "data");
+}
+
 void t_etcd_pause(t_cluster *cluster, int i) {
   pid_t pid = cluster->nodes[i].pid;
   kill(pid, SIGSTOP);

@@ -43,6 +43,9 @@ void t_etcd_kill(t_cluster *cluster, int node);
 void t_etcd_terminate(t_cluster *cluster, int node);
 /* Starts a node that was ended, with the same data and port, and waits until it is healthy. */
 void t_etcd_restart(t_cluster *cluster, int node);
+/* Of a node that was ended: keep its data as they are, and put back what was kept. */
+void t_etcd_back_up(const t_cluster *cluster, int node);
+void t_etcd_restore(const t_cluster *cluster, int node);
 void t_etcd_pause(t_cluster *cluster, int node);
 /* Until so many bytes have come to this port of the loopback that its server, which is stopped, has not
  * read; false when they do not come. */

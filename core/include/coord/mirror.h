@@ -41,7 +41,8 @@ extern "C" {
  *                        after that will be told. The first event, unless there was a file:
  *                        COORD_UNAVAILABLE as the first one: the content is that of mirror.file.
  *                        COORD_COMPACTED: changes were left out, for they were compacted during an
- *                        interruption, or too many waited in the queue. CHANGES follow that lead from
+ *                        interruption, or too many waited in the queue, or the store was restored from
+ *                        a backup, and revisions go back (see coord_watch_open). CHANGES follow that lead from
  *                        what was told last to what is there now, whatever happened between (none
  *                        when nothing differs), and then RESYNC with COORD_OK.
  *                        Any other code: there was an interruption for this reason; nothing was left out.

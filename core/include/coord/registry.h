@@ -22,8 +22,9 @@ extern "C" {
  *
  *   COORD_EVENT_ACQUIRED  it is registered, for the first time; coord_event_revision
  *   COORD_EVENT_AT_RISK   the lease was not renewed for two thirds of its time
- *   COORD_EVENT_LOST      the lease has ended, or somebody else has deleted the key, and others see the
- *                         instance no more. It is registered again as soon as that can be, and as often
+ *   COORD_EVENT_LOST      the lease has ended, or somebody else has deleted the key or restored a backup
+ *                         without it, and others see the instance no more. It is registered again as
+ *                         soon as that can be, and as often
  *   COORD_EVENT_RESTORED  after AT_RISK or LOST: all is well again
  *   COORD_EVENT_CLOSED    the last one, exactly one: COORD_OK after coord_op_deregister;
  *                         COORD_CONFLICT: another has registered this id, at first or while ours was

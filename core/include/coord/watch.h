@@ -18,13 +18,21 @@ extern "C" {
  *                        divided. Revisions only grow.
  *   COORD_EVENT_CLOSED   once, the last one. COORD_OK after coord_watch_close. COORD_COMPACTED: what
  *                        comes next was compacted before it could be told, because of a slow consumer,
- *                        a long interruption or an old start_revision: read the keys, then watch from
- *                        the revision after that. COORD_CLOSED with the client. COORD_AUTH and others:
- *                        the server refuses it.
+ *                        a long interruption or an old start_revision; or the store was restored from
+ *                        a backup, and what was told is not what it holds (revision 0): read the keys,
+ *                        then watch from the revision after that. COORD_CLOSED with the client.
+ *                        COORD_AUTH and others: the server refuses it.
  *
  * Interruptions do not end it: it goes on at another endpoint, however long that takes. Changes that
  * nobody takes from the queue are bounded by watch.buffer.bytes. Keys come and go without the client's
  * namespace.
+ *
+ * A store that was restored is recognized when a watch of the client would stand again: by another
+ * cluster id, or by a newest revision, as the quorum says it, below what was told; a member that only lags
+ * is waited for. Then all watches of the client end that were told something. With the same id and more
+ * revisions than before it cannot be told from the old one: for that there is etcdutl snapshot restore
+ * --bump-revision --mark-compacted. A start_revision that is still to come when the watch first stands is
+ * waited for.
  *
  * @param get             a get of a key, a prefix or a range; copied. Of the attributes it may have
  *                        COORD_OP_PREV_KV, COORD_OP_NO_PUTS, COORD_OP_NO_DELETES, COORD_OP_PROGRESS

@@ -15,7 +15,7 @@ enum {
   FRAGMENT = 7,
   EVENTS = 11
 };
-enum { HEADER_REVISION = 3 };
+enum { HEADER_CLUSTER_ID = 1, HEADER_REVISION = 3 };
 
 static bool read_header(const coord__field *field, coord__answer *out) {
   if (field->bytes == NULL) return false;
@@ -23,6 +23,7 @@ static bool read_header(const coord__field *field, coord__answer *out) {
   coord__field f;
   while (header.at < header.end) {
     if (!coord__fields_next(&header, &f)) return false;
+    if (f.number == HEADER_CLUSTER_ID) out->cluster_id = f.value;
     if (f.number == HEADER_REVISION) out->revision = (int64_t)f.value;
   }
   return true;
@@ -70,6 +71,7 @@ bool coord__answer_read(const uint8_t *bytes, size_t len, coord__answer *out) {
   out->bytes = bytes;
   out->len = len;
   out->watch_id = out->revision = out->compact_revision = 0;
+  out->cluster_id = 0;
   out->created = out->canceled = out->fragment = out->has_events = false;
   out->reason[0] = '\0';
   while (fields.at < fields.end) {

@@ -12,8 +12,9 @@ enum { COORD__WATCH_REASON = 200 };
 typedef struct coord__answer {
   const uint8_t *bytes; /* the whole message */
   size_t len;
-  int64_t watch_id; /* -1: of no watch in particular */
-  int64_t revision; /* of the header */
+  int64_t watch_id;    /* -1: of no watch in particular */
+  int64_t revision;    /* of the header */
+  uint64_t cluster_id; /* the same; 0: not said */
   int64_t compact_revision;
   bool created;
   bool canceled;

@@ -44,6 +44,7 @@ struct coord_config {
   coord__config_view *live;
   coord__config_view *current; /* NULL: the layers are not there yet */
   coord__content *defaults;
+  uint64_t views; /* so many were made */
 };
 
 static void release(coord_config *g) {
@@ -98,6 +99,7 @@ static coord__config_view *look(coord_config *g) {
   }
   coord__config_view *view =
       coord__config_view_new(layers, g->count, revision, g->live, on_rejected, g);
+  if (view != NULL) view->number = ++g->views;
   for (size_t i = 0; i < g->count; i++) coord__snapshot_release(snapshots[i]);
   return view;
 }
@@ -348,7 +350,7 @@ coord_code coord__config_accept(coord_config *g, const coord_event *event, coord
     return coord__fail(err, COORD_INVALID, "argument event tells no changes of this configuration");
   }
   pthread_mutex_lock(&g->lock);
-  if (g->current == NULL || view->revision >= g->current->revision) replace(&g->current, view);
+  if (g->current == NULL || view->number > g->current->number) replace(&g->current, view);
   pthread_mutex_unlock(&g->lock);
   return COORD_OK;
 }

@@ -26,6 +26,7 @@ typedef struct coord__config_value {
 typedef struct coord__config_view {
   atomic_int refs;
   int64_t revision; /* the newest of the layers */
+  uint64_t number;  /* in the order of their making; revisions go back when a store is restored */
   size_t count;
   size_t room;
   coord__config_value *values;

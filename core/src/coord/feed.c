@@ -126,6 +126,7 @@ static void take_out(coord__feed *f, coord__subscription *s) {
   f->count--;
   s->feed = NULL;
   s->state = COORD__SUBSCRIPTION_NEW;
+  s->doubt = COORD__DOUBT_NONE;
   coord__watch_break(&s->watch);
 }
 
@@ -143,6 +144,7 @@ static void end_sub(coord__feed *f, coord__subscription *s, coord_code code, coo
 static void put_back(coord__feed *f, coord__subscription *s, coord_code why) {
   bool stood = s->state == COORD__SUBSCRIPTION_LIVE;
   s->watch.fragments = why == COORD_TOO_LARGE;
+  s->doubt = COORD__DOUBT_NONE;
   coord__watch_break(&s->watch);
   coord__list_remove(&s->link);
   coord__list_append(&f->todo, &s->link);
@@ -303,20 +305,122 @@ static void end_bad(coord__feed *f, coord__subscription *s) {
   end_sub(f, s, COORD_PROTOCOL, err, 0);
 }
 
+/* What was told of it is not what the store holds now. */
+static void end_restored(coord__feed *f, coord__subscription *s) {
+  coord_error *err = NULL;
+  coord__fail(&err, COORD_COMPACTED, "watch: %s", f->watcher->new_era);
+  if (s->state == COORD__SUBSCRIPTION_LIVE) send_request(f, CANCEL, NULL, s->id);
+  end_sub(f, s, COORD_COMPACTED, err, 0);
+}
+
+/* False: it could not be told, and is asked for again. */
+static bool tell_stands(coord__feed *f, coord__subscription *s, bool has_stood) {
+  coord_code broken = s->broken;
+  s->broken = COORD_OK;
+  s->doubt = COORD__DOUBT_NONE;
+  s->era = f->watcher->era;
+  s->watch.has_stood = true;
+  if (has_stood && broken == COORD_OK) return true; /* it was parked: nobody else knows */
+  if (s->subscriber->stands(s, s->watch.next - 1, broken)) return true;
+  s->watch.has_stood = has_stood;
+  restart(f, s, broken != COORD_OK ? broken : COORD_NO_MEMORY);
+  return false;
+}
+
+static void begin_doubt(coord__feed *f, coord__subscription *s) {
+  coord__watcher *watcher = f->watcher;
+  if (watcher->config.verify == NULL) {
+    tell_stands(f, s, s->watch.has_stood);
+  } else if (s->doubt == COORD__DOUBT_NONE) {
+    s->doubt = COORD__DOUBT_NEW;
+    watcher->config.verify(watcher);
+  }
+}
+
+/* It has come on, and so there is no doubt. False: what came is to come again. */
+static bool end_doubt(coord__feed *f, coord__subscription *s, int64_t next) {
+  int64_t then = s->watch.next;
+  if (s->doubt == COORD__DOUBT_NONE || then == next || then <= s->watch.reached) return true;
+  s->watch.next = next;
+  if (!tell_stands(f, s, s->watch.has_stood)) return false;
+  s->watch.next = then;
+  return true;
+}
+
+coord__subscription *coord__feed_doubts(coord__feed *f) {
+  coord__subscription *one = NULL;
+  for (coord__list *n = f->subs.next; n != &f->subs; n = n->next) {
+    if (sub_of(n)->doubt == COORD__DOUBT_NONE) continue;
+    one = sub_of(n);
+    one->doubt = COORD__DOUBT_ASKED;
+  }
+  return one;
+}
+
+int64_t coord__feed_reached(const coord__feed *f) {
+  int64_t reached = 0;
+  for (coord__list *n = f->subs.next; n != &f->subs; n = n->next) {
+    const coord__subscription *s = sub_of(n);
+    if (s->doubt == COORD__DOUBT_ASKED && s->watch.reached > reached) reached = s->watch.reached;
+  }
+  return reached;
+}
+
+/* It was told something of a store that is there no more. */
+static bool is_outdated(const coord__feed *f, const coord__subscription *s, int64_t reached) {
+  return s->era != f->watcher->era && reached > 0;
+}
+
+void coord__feed_settle(coord__feed *f) {
+  for (coord__list *n = f->subs.next, *next; n != &f->subs; n = next) {
+    coord__subscription *s = sub_of(n);
+    next = n->next;
+    if (s->state != COORD__SUBSCRIPTION_LIVE) continue; /* it is seen when it is */
+    if (is_outdated(f, s, s->watch.reached)) {
+      end_restored(f, s);
+    } else if (s->doubt == COORD__DOUBT_ASKED) {
+      tell_stands(f, s, s->watch.has_stood);
+    } else {
+      s->era = f->watcher->era;
+    }
+  }
+  if (f->count == 0) coord__feed_free(f);
+}
+
+static void note_cluster(coord__watcher *watcher, uint64_t id) {
+  if (id == 0 || id == watcher->cluster_id) return;
+  if (watcher->cluster_id != 0) {
+    coord__watcher_begin_era(watcher, "the endpoints belong to another cluster than before");
+  }
+  watcher->cluster_id = id;
+}
+
+static void stand(coord__feed *f, coord__subscription *s, const coord__answer *a, bool has_stood,
+                  int64_t reached, bool is_behind) {
+  note_cluster(f->watcher, a->cluster_id);
+  if (is_outdated(f, s, reached)) {
+    end_restored(f, s);
+  } else if (is_behind) {
+    begin_doubt(f, s);
+  } else {
+    tell_stands(f, s, has_stood);
+  }
+}
+
 static void take_news(coord__feed *f, coord__subscription *s, const coord__answer *a) {
   bool has_stood = s->watch.has_stood;
-  coord_code broken = s->broken;
+  int64_t next = s->watch.next, reached = s->watch.reached;
   coord__news news = coord__watch_take(&s->watch, a);
+  if (!end_doubt(f, s, next)) {
+    if (news.event != NULL) coord_event_free(news.event);
+    return;
+  }
   switch (news.kind) {
     case COORD__NEWS_NOTHING:
       break;
     case COORD__NEWS_STANDS:
-      s->broken = COORD_OK;
-      if (has_stood && broken == COORD_OK) break; /* it was parked: nobody else knows */
-      if (!s->subscriber->stands(s, news.revision, broken)) {
-        s->watch.has_stood = has_stood;
-        restart(f, s, broken != COORD_OK ? broken : COORD_NO_MEMORY);
-      }
+    case COORD__NEWS_BEHIND:
+      stand(f, s, a, has_stood, reached, news.kind == COORD__NEWS_BEHIND);
       break;
     case COORD__NEWS_CHANGES:
       s->refusals = 0;

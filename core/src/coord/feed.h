@@ -31,6 +31,12 @@ coord__feed *coord__feed_new(coord__watcher *watcher);
 /* Has no subscriptions any more. */
 void coord__feed_free(coord__feed *feed);
 
+/* The same as of the watcher, for its own; after _settle the feed may be gone. */
+coord__subscription *coord__feed_doubts(coord__feed *feed);
+/* The store must have come as far, by what those were told. */
+int64_t coord__feed_reached(const coord__feed *feed);
+void coord__feed_settle(coord__feed *feed);
+
 void coord__feed_add(coord__feed *feed, coord__subscription *s);
 /* Takes it out, and off the server; the feed may be gone then. */
 void coord__feed_remove(coord__feed *feed, coord__subscription *s);

@@ -74,12 +74,19 @@ bool coord__lookout_watch(coord__lookout *l, coord_op *get, int64_t revision) {
   bool ok = watcher != NULL && get != NULL &&
             coord__watch_init(&l->sub.watch, get, revision, &c->ns, NULL) == COORD_OK;
   coord__op_free(get);
+  if (ok) l->sub.watch.reached = revision - 1;
   if (ok && !coord__watcher_add(watcher, &l->sub)) {
     coord__watch_free(&l->sub.watch);
     ok = false;
   }
   l->used = l->watching = ok;
   return ok;
+}
+
+void coord__lookout_reached(coord__lookout *l, int64_t revision) {
+  if (!l->used || revision <= l->sub.watch.reached) return;
+  l->sub.watch.reached = revision;
+  if (l->sub.doubt == COORD__DOUBT_ASKED) l->sub.doubt = COORD__DOUBT_NEW; /* before that */
 }
 
 void coord__lookout_pause(coord__lookout *l) {

@@ -29,6 +29,8 @@ void coord__lookout_init(coord__lookout *l, coord_client *c,
 /* Watch what `get` names, which is handed over and may be NULL (memory is out), from this revision on;
  * instead of what was watched before. False: memory is out. */
 bool coord__lookout_watch(coord__lookout *l, coord_op *get, int64_t revision);
+/* The store has come to this revision, by what somebody else was told. */
+void coord__lookout_reached(coord__lookout *l, int64_t revision);
 /* Wake after a while, longer with each failure. */
 void coord__lookout_pause(coord__lookout *l);
 /* Nothing wakes any more. */

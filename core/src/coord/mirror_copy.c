@@ -348,6 +348,7 @@ static bool watch(coord__replica *r, int64_t revision) {
   bool ok =
       get != NULL && coord__watch_init(&copy->sub.watch, get, revision, &c->ns, NULL) == COORD_OK;
   coord__op_free(get);
+  copy->sub.watch.reached = revision - 1;
   if (ok && !coord__watcher_add(watcher, &copy->sub)) {
     coord__watch_free(&copy->sub.watch);
     ok = false;

@@ -234,7 +234,8 @@ static void on_reread(coord_mirror *m, const coord__replica_told *told) {
   m->behind = coord__snapshot_retain(told->before);
   const char *why = m->stage == STAGE_FILE ? "etcd is reached, and all was read"
                     : told->code == COORD_COMPACTED
-                        ? "changes were compacted before they could be told; all was read again"
+                        ? "changes were compacted before they could be told, or the store was "
+                          "restored from a backup; all was read again"
                         : "the watch could not go on; all was read again";
   m->stage = STAGE_ALL;
   if (!tell_difference(m, now, told->transition, why)) coord__copy_again_later(m->member.copy);

@@ -10,14 +10,15 @@
 #include "coord/entry.h"
 #include "coord/lookout.h"
 #include "coord/teller.h"
+#include "coord/watch_handle.h"
 #include "etcd/result.h"
 #include "etcd/task.h"
 #include "etcd/txn.h"
 
 #define PAUSE_NS (INT64_C(100) * COORD__NS_PER_MS)
 #define LONGEST_PAUSE_NS (INT64_C(2000) * COORD__NS_PER_MS)
-/* A registration that has stood for so long is watched. */
-#define WATCH_AFTER_NS (INT64_C(1000) * COORD__NS_PER_MS)
+/* A registration that has stood for so long is watched: not while thousands are being made, or made good. */
+#define WATCH_AFTER_NS (INT64_C(3000) * COORD__NS_PER_MS)
 enum { DOUBLINGS_MAX = 6 };
 
 /* An execution of an op, which waits. */
@@ -52,6 +53,7 @@ struct coord_registration {
   coord__timer timer;
   coord__lookout lookout; /* for deletes of the key */
   int64_t seen;           /* the revision at which the key was as it should be */
+  unsigned era;           /* in which that was */
   int64_t deleted;        /* the revision of a delete that is to be told; 0: none */
   coord__list waiters;
   pthread_mutex_t mutex;
@@ -216,7 +218,7 @@ static void watch_later(coord_registration *reg) {
   coord__lookout *l = &reg->lookout;
   if (reg->entry.state != COORD__ENTRY_RESTS || l->watching || l->timer.node.is_in) return;
   int64_t ns = WATCH_AFTER_NS << (l->failures < DOUBLINGS_MAX ? l->failures : DOUBLINGS_MAX);
-  coord__timer_set(l->client->loop, &l->timer, coord__clock_ns() + ns);
+  coord__timer_set(l->client->loop, &l->timer, coord__clock_ns() + coord__jitter(ns));
 }
 
 static bool matters(coord__lookout *l, int32_t type, const coord_kv *kv) {
@@ -233,6 +235,8 @@ static void on_wake(coord__lookout *l) {
   if (l->used && !l->watching) { /* it has ended, who knows before what */
     coord__lookout_stop(l);
     l->failures++;
+    coord__entry_doubt(&reg->entry);
+  } else if (!l->watching && reg->era != coord__client_era(l->client)) {
     coord__entry_doubt(&reg->entry);
   } else if (!l->watching && reg->entry.state == COORD__ENTRY_RESTS) {
     coord_op *get = coord__op_get(reg->key.data, reg->key.len);
@@ -316,7 +320,11 @@ static void on_answer(coord__ask *ask, coord_code code, coord_error *err, coord_
   reg->registry->asking--;
   coord__registry_turn(reg->registry);
   if (code == COORD_OK) code = read_answer(reg, result, &answer, &err);
-  if (code == COORD_OK) reg->seen = result->revision;
+  if (code == COORD_OK) {
+    reg->seen = result->revision;
+    reg->era = coord__client_era(client_of(reg));
+    coord__lookout_reached(&reg->lookout, reg->seen);
+  }
   coord__result_free(result);
   if (reg->entry.state == COORD__ENTRY_OVER) {
     coord_error_free(err);
@@ -405,6 +413,7 @@ static void wire_told(coord__entry *e, coord__entry_news news, coord_code code, 
       on_stored(reg, -1);
       break;
     case COORD__ENTRY_IS_LOST:
+      if (e->lease == 0) coord__lookout_stop(&reg->lookout); /* it is written anew in any case */
       set_session(reg, NULL);
       coord__teller_tell(&reg->teller, COORD_EVENT_LOST, code, coord_error_message(err), 0);
       break;

@@ -163,7 +163,9 @@ void coord__replica_listed(coord__replica *r, int64_t revision) {
 void coord__replica_failed(coord__replica *r, coord_code code, const coord_error *err) {
   if (r->state != COORD__REPLICA_LISTING) return;
   bool may_go_well = coord__error_may_pass(code, err, false);
-  if (code == COORD_COMPACTED) {
+  /* Once a page has come: its revision is one of the future for a store that was restored meanwhile. */
+  bool is_future = code == COORD_INVALID && r->fixed_ns != 0;
+  if (code == COORD_COMPACTED || is_future) {
     read_again(r, COORD_OK);
   } else if (may_go_well || code == COORD_NO_MEMORY) {
     tell(r, COORD__REPLICA_TRIES, code, err);

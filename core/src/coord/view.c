@@ -38,11 +38,14 @@ static size_t count_keys(const coord__service *s, const coord__snapshot *snapsho
 
 /* Of what is there already the same object. COORD_INVALID: it is none; COORD_NO_MEMORY. */
 static coord_code instance_of(const coord__service *s, const coord__item *item,
-                              const coord_instances *before, size_t *at, coord_instance **out) {
+                              const coord_instances *before, size_t *at, int64_t revision,
+                              coord_instance **out) {
   const char *id = (const char *)item->kv.key.data + s->prefix.len;
   bool is_text = strlen(id) == item->kv.key.len - s->prefix.len;
   coord_instance *old = is_text ? coord__roster_find(before, id, at) : NULL;
-  if (old != NULL && old->mod == item->kv.mod_revision) {
+  /* In a store that was restored from a backup a revision comes twice. */
+  bool goes_on = before != NULL && before->revision <= revision;
+  if (old != NULL && goes_on && old->mod == item->kv.mod_revision) {
     *out = coord__instance_retain(old);
     return COORD_OK;
   }
@@ -62,15 +65,15 @@ static coord_instances *read_roster(const coord__service *s, const coord__snapsh
   coord_instances *r = coord__roster_new(count_keys(s, snapshot));
   if (r == NULL) return NULL;
   size_t at_before = 0;
+  r->revision = coord__snapshot_revision(snapshot);
   coord__cursor at = seek(snapshot, &s->prefix);
   for (coord__item *i; (i = coord__cursor_next(&at)) != NULL && begins_with(&i->kv, &s->prefix);) {
-    coord_code code = instance_of(s, i, before, &at_before, &r->all[r->count]);
+    coord_code code = instance_of(s, i, before, &at_before, r->revision, &r->all[r->count]);
     if (code == COORD_OK) r->count++;
     if (code != COORD_NO_MEMORY) continue;
     coord__roster_release(r);
     return NULL;
   }
-  r->revision = coord__snapshot_revision(snapshot);
   return r;
 }
 

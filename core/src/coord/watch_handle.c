@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/queue.h"
+#include "coord/verifier.h"
 #include "coord/watcher.h"
 #include "etcd/method.h"
 
@@ -12,6 +13,7 @@ typedef struct coord__watches {
   coord__part part;
   coord_client *client;
   coord__watcher watcher;
+  coord__verifier verifier;
   coord__list pending; /* events to be delivered before the loop sleeps */
   coord__list touched; /* watches that have some among them */
   coord__idle deliver;
@@ -134,6 +136,7 @@ static const coord__subscriber subscriber = {on_stands, on_changes, on_ended};
 static void end_part(coord__part *part) {
   coord__watches *all = COORD__CONTAINER(part, coord__watches, part);
   coord__watcher_end(&all->watcher, COORD_CLOSED, "the client was closed");
+  coord__verifier_end(&all->verifier);
   deliver(all);
 }
 
@@ -144,6 +147,10 @@ static void free_part(coord__part *part) {
   coord__free(all);
 }
 
+static void verify(coord__watcher *watcher) {
+  coord__verifier_start(&COORD__CONTAINER(watcher, coord__watches, watcher)->verifier);
+}
+
 static coord__watches *watches_of(coord_client *c) {
   if (c->watches != NULL) return c->watches;
   coord__watches *all = coord__calloc(1, sizeof *all);
@@ -152,8 +159,10 @@ static coord__watches *watches_of(coord_client *c) {
       .method = &coord__methods[COORD__METHOD_WATCH],
       .liveness_ns =
           coord__options_int(c->options, COORD__OPTION_WATCH_LIVENESS_MS) * COORD__NS_PER_MS,
+      .verify = verify,
       .one_at_a_time = c->rpc.config.wire == &coord__wire_gateway};
   coord__watcher_init(&all->watcher, &c->rpc, &config);
+  coord__verifier_init(&all->verifier, c, &all->watcher);
   all->client = c;
   coord__list_init(&all->pending);
   coord__list_init(&all->touched);
@@ -168,6 +177,10 @@ static coord__watches *watches_of(coord_client *c) {
 coord__watcher *coord__client_watcher(coord_client *c) {
   coord__watches *all = watches_of(c);
   return all != NULL ? &all->watcher : NULL;
+}
+
+unsigned coord__client_era(const coord_client *c) {
+  return c->watches != NULL ? c->watches->watcher.era : 0;
 }
 
 /* ---- life ---- */

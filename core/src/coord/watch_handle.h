@@ -16,5 +16,7 @@ void coord__watch_drop(coord_watch *watch);
 
 /* I/O thread: what all watches of a client go through. NULL: memory is out. */
 coord__watcher *coord__client_watcher(coord_client *c);
+/* How often its watches have found the store restored from a backup. */
+unsigned coord__client_era(const coord_client *c);
 
 #endif

@@ -82,10 +82,21 @@ void coord__watch_break(coord__watch *w) { coord__buf_free(&w->partial); }
 
 /* ---- answers ---- */
 
+/* A member that lags, or a store that was restored from a backup. */
+static bool is_behind(const coord__watch *w, const coord__answer *a) {
+  return a->revision < w->reached;
+}
+
+static void reach(coord__watch *w, int64_t revision) {
+  if (revision > w->reached) w->reached = revision;
+}
+
 static coord__news stand(coord__watch *w, const coord__answer *a) {
   /* The server's revision counts only where nothing was asked for: else it may be far ahead of what
    * is still to come. */
   if (w->next == 0) w->next = a->revision + 1;
+  if (is_behind(w, a)) return (coord__news){.kind = COORD__NEWS_BEHIND};
+  if (a->revision >= w->next - 1) reach(w, w->next - 1); /* else it begins in the future */
   w->has_stood = true;
   return (coord__news){.kind = COORD__NEWS_STANDS, .revision = w->next - 1};
 }
@@ -127,6 +138,7 @@ static coord__news take_changes(coord__watch *w, const coord__answer *a) {
   }
   if (changes == NULL) return (coord__news){.kind = COORD__NEWS_NOTHING};
   w->next = span.last + 1;
+  reach(w, span.last);
   return (coord__news){
       .kind = COORD__NEWS_CHANGES, .revision = span.last, .event = &changes->event};
 }
@@ -144,6 +156,7 @@ static coord__news take_progress(coord__watch *w, const coord__answer *a) {
         (coord__news){.kind = COORD__NEWS_CHANGES, .revision = a->revision, .event = &none->event};
   }
   w->next = a->revision + 1;
+  reach(w, a->revision);
   return news;
 }
 

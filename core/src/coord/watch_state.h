@@ -20,14 +20,16 @@ typedef struct coord__watch {
   int64_t next;        /* the first revision not told yet; 0: whatever comes after it stands */
   bool has_stood;      /* the server has accepted it once */
   bool fragments;      /* to be asked for: an answer was too large in one piece */
+  int64_t reached;     /* the store has come as far, whatever a server says; 0: not known */
   coord__buf partial;  /* events of one revision of which there may be more */
 } coord__watch;
 
 /* What an answer comes to. */
 typedef enum coord__news_kind {
   COORD__NEWS_NOTHING,
-  COORD__NEWS_STANDS,    /* the server has accepted it; revision: the last one before it */
-  COORD__NEWS_CHANGES,   /* event: to be delivered */
+  COORD__NEWS_STANDS,  /* the server has accepted it; revision: the last one before it */
+  COORD__NEWS_BEHIND,  /* it does, or goes on, but has not come as far as the store has been once */
+  COORD__NEWS_CHANGES, /* event: to be delivered */
   COORD__NEWS_COMPACTED, /* revision: the oldest one that is left */
   COORD__NEWS_CANCELED,  /* by the server, see its reason */
   COORD__NEWS_FAILED     /* code: the answer could not be used; nothing of it was told */

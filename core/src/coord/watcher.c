@@ -1,5 +1,7 @@
 #include "coord/watcher.h"
 
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "coord/feed.h"
@@ -44,9 +46,46 @@ static coord__feed *choose(coord__watcher *watcher) {
   return feed != NULL ? feed : best;
 }
 
+coord__subscription *coord__watcher_doubts(coord__watcher *watcher) {
+  coord__subscription *one = NULL;
+  for (coord__list *n = watcher->feeds.next; n != &watcher->feeds; n = n->next) {
+    coord__subscription *s = coord__feed_doubts(COORD__CONTAINER(n, coord__feed, link));
+    if (s != NULL) one = s;
+  }
+  return one;
+}
+
+void coord__watcher_begin_era(coord__watcher *watcher, const char *why) {
+  watcher->era++;
+  snprintf(watcher->new_era, sizeof watcher->new_era, "%s", why);
+  coord__log_at(watcher->rpc->log, COORD_LOG_WARN, "%s; all that was told before is in doubt", why);
+}
+
+void coord__watcher_settle(coord__watcher *watcher, int64_t revision) {
+  int64_t reached = 0;
+  for (coord__list *n = watcher->feeds.next; n != &watcher->feeds; n = n->next) {
+    int64_t r = coord__feed_reached(COORD__CONTAINER(n, coord__feed, link));
+    if (r > reached) reached = r;
+  }
+  if (reached > revision) {
+    char why[COORD__ERA_REASON];
+    snprintf(
+        why, sizeof why,
+        "the store was restored from a backup: revision %lld was there before, and then it was "
+        "at %lld",
+        (long long)reached, (long long)revision);
+    coord__watcher_begin_era(watcher, why);
+  }
+  for (coord__list *n = watcher->feeds.next, *next; n != &watcher->feeds; n = next) {
+    next = n->next;
+    coord__feed_settle(COORD__CONTAINER(n, coord__feed, link));
+  }
+}
+
 bool coord__watcher_add(coord__watcher *watcher, coord__subscription *s) {
   coord__feed *feed = choose(watcher);
   if (feed == NULL) return false;
+  if (!s->watch.has_stood) s->era = watcher->era; /* else it was parked */
   coord__feed_add(feed, s);
   return true;
 }

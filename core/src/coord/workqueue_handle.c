@@ -113,6 +113,7 @@ static void set_session(coord_workqueue *w, coord__session *s, int64_t token) {
     w->since = s != NULL ? token : 0;
   } else {
     before = NULL;
+    if (token < w->since) w->since = token; /* the store was restored from a backup */
   }
   pthread_mutex_unlock(&w->mutex);
   if (before != NULL) coord__session_release(before);
@@ -231,8 +232,10 @@ static void wait_for_one(coord_workqueue *w) {
   w->hint.len = 0;
   if (!is_wanted(w)) {
     rest(w);
-  } else if (w->lookout.watching ||
-             coord__lookout_watch(&w->lookout, coord__work_watch_op(&w->names), w->seen + 1)) {
+  } else if (w->lookout.watching) {
+    w->stage = WAITING;
+  } else if (coord__lookout_watch(&w->lookout, coord__work_watch_op(&w->names), w->seen + 1)) {
+    w->newest = w->gone = 0; /* a restored store may come to these revisions once more */
     w->stage = WAITING;
   } else {
     coord__no_memory(&err);
@@ -252,7 +255,7 @@ static void decide(coord_workqueue *w, int64_t revision, const coord_result *mar
     serve(w);
   } else if (kv != NULL) {
     try_to_take(w, kv->key.data, kv->key.len, kv->mod_revision);
-  } else if (items->more || w->newest > w->seen) {
+  } else if (items->more || (w->lookout.watching && w->newest > w->seen)) {
     look(w);
   } else {
     wait_for_one(w);
