@@ -21,6 +21,9 @@
 
 %rename("%(strip:[coord_])s") "";
 %rename("%(strip:[COORD_])s", %$isenumitem) "";
+#ifdef SWIGJAVA
+%include "java/classes.i"
+#endif
 
 /* ---- handles ---------------------------------------------------------------------------------- */
 

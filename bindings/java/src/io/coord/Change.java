@@ -1,0 +1,4 @@
+package io.coord;
+
+/** What has happened to a key. */
+public record Change(boolean isDelete, KeyValue kv) {}
