@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/auth.h"
 #include "support/etcd.h"
 #include "support/proxy.h"
 
@@ -20,8 +21,6 @@ static void say(const char *text) {
   puts(text);
   fflush(stdout);
 }
-
-static void done(coord_client *client, coord_op *op) { coord_result_free(t_call(client, op)); }
 
 static coord_client *connect_to(bool as_root) {
   const char *endpoint = t_etcd_endpoint(etcd, 0);
@@ -81,22 +80,14 @@ static void use_door(const char *action) {
 static void switch_auth(bool on) {
   coord_client *client = connect_to(auth_is_on);
   if (on && !auth_is_on) {
-    done(client, coord_op_user_add("root", "rootpw"));
-    done(client, coord_op_role_add("root"));
-    done(client, coord_op_user_grant("root", "root"));
-    done(client, coord_op_user_add("ann", "annpw"));
-    done(client, coord_op_role_add("dev"));
-    done(client, coord_op_user_grant("ann", "dev"));
-    coord_op *grant = coord_op_role_grant("dev", COORD_PERMISSION_READ_WRITE, "ann/", 4);
-    T_CODE(coord_op_set_prefix(grant), COORD_OK);
-    done(client, grant);
-    done(client, coord_op_auth_enable());
+    t_auth_users(client, "ann/");
+    t_done(client, coord_op_auth_enable());
   } else if (!on && auth_is_on) {
-    done(client, coord_op_auth_disable());
-    done(client, coord_op_user_delete("root"));
-    done(client, coord_op_user_delete("ann"));
-    done(client, coord_op_role_delete("root"));
-    done(client, coord_op_role_delete("dev"));
+    t_done(client, coord_op_auth_disable());
+    t_done(client, coord_op_user_delete("root"));
+    t_done(client, coord_op_user_delete("ann"));
+    t_done(client, coord_op_role_delete("root"));
+    t_done(client, coord_op_role_delete("dev"));
   }
   auth_is_on = on;
   coord_client_free(client);
@@ -125,7 +116,7 @@ static void begin(void) {
   coord_op *wipe = coord_op_delete("", 1);
   T_CODE(coord_op_set_range_end(wipe, "", 1), COORD_OK);
   revoke_all(client);
-  done(client, wipe);
+  t_done(client, wipe);
   coord_client_free(client);
   snprintf(answer, sizeof answer, "ok %s %s", t_etcd_endpoint(etcd, 0), t_proxy_endpoint(door));
 }

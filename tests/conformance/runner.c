@@ -47,6 +47,7 @@ static pid_t start_server(run *r) {
 
 static void end_server(run *r, pid_t pid) {
   char line[1024];
+  int status = 0, before = failed;
   fclose(r->to_server);
   while (fgets(line, sizeof line, r->from_server) != NULL) {
     if (strncmp(line, "not ok", 6) != 0) continue;
@@ -54,7 +55,11 @@ static void end_server(run *r, pid_t pid) {
     failed++;
   }
   fclose(r->from_server);
-  waitpid(pid, NULL, 0);
+  waitpid(pid, &status, 0);
+  if (status != 0 && failed == before && version[0] != '\0') {
+    printf("# conformance_etcd: it ended with %d\n", status);
+    failed++;
+  }
 }
 
 static bool begin(run *r, char endpoint[64], char door[64]) {

@@ -194,8 +194,6 @@ static void stopped_process_learns_of_the_loss_first(void) {
 
 /* ---- authentication ---- */
 
-static void t_done(coord_client *client, coord_op *op) { coord_result_free(t_call(client, op)); }
-
 /* Another's key on a lease: the server then refuses to renew it and, before that, ends the stream. */
 static void unauthorised_lease_hurts_no_other(void) {
   int major, minor;

@@ -10,8 +10,6 @@ static char *name_of(char name[64], const char *suffix) {
   return name;
 }
 
-static void done(coord_client *client, coord_op *op) { coord_result_free(t_call(client, op)); }
-
 static bool has_name(const coord_result *result, const char *name) {
   for (size_t i = 0; i < coord_result_names(result); i++) {
     if (strcmp(coord_result_name(result, i), name) == 0) return true;
@@ -29,8 +27,8 @@ static bool listed(coord_client *client, coord_op *op, const char *name) {
 static void user_comes_and_goes(void) {
   char ann[64], bob[64];
   coord_client *client = t_client();
-  done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
-  done(client, coord_op_user_add(name_of(bob, "b\xc3\xb6"), NULL));
+  t_done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
+  t_done(client, coord_op_user_add(name_of(bob, "b\xc3\xb6"), NULL));
   T_TRUE(listed(client, coord_op_user_list(), ann));
   T_TRUE(listed(client, coord_op_user_list(), bob));
   coord_result *result = t_call(client, coord_op_user_get(ann));
@@ -38,8 +36,8 @@ static void user_comes_and_goes(void) {
   T_HAS(coord_result_json(result), "\"roles\":[]");
   T_TRUE(coord_result_revision(result) > 0);
   coord_result_free(result);
-  done(client, coord_op_user_password(ann, "other"));
-  done(client, coord_op_user_delete(ann));
+  t_done(client, coord_op_user_password(ann, "other"));
+  t_done(client, coord_op_user_delete(ann));
   T_TRUE(!listed(client, coord_op_user_list(), ann));
   T_TRUE(listed(client, coord_op_user_list(), bob));
   coord_client_free(client);
@@ -48,19 +46,19 @@ static void user_comes_and_goes(void) {
 static void roles_are_granted_and_revoked(void) {
   char ann[64], dev[64], ops[64];
   coord_client *client = t_client();
-  done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
-  done(client, coord_op_role_add(name_of(dev, "dev")));
-  done(client, coord_op_role_add(name_of(ops, "ops")));
+  t_done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
+  t_done(client, coord_op_role_add(name_of(dev, "dev")));
+  t_done(client, coord_op_role_add(name_of(ops, "ops")));
   T_TRUE(listed(client, coord_op_role_list(), dev));
-  done(client, coord_op_user_grant(ann, dev));
-  done(client, coord_op_user_grant(ann, ops));
+  t_done(client, coord_op_user_grant(ann, dev));
+  t_done(client, coord_op_user_grant(ann, ops));
   coord_result *result = t_call(client, coord_op_user_get(ann));
   T_INT(coord_result_names(result), 2);
   T_TRUE(has_name(result, dev) && has_name(result, ops));
   coord_result_free(result);
-  done(client, coord_op_user_revoke(ann, ops));
+  t_done(client, coord_op_user_revoke(ann, ops));
   T_TRUE(!listed(client, coord_op_user_get(ann), ops));
-  done(client, coord_op_role_delete(dev));
+  t_done(client, coord_op_role_delete(dev));
   T_TRUE(!listed(client, coord_op_user_get(ann), dev));
   T_TRUE(!listed(client, coord_op_role_list(), dev));
   coord_client_free(client);
@@ -90,12 +88,12 @@ static coord_op *ranged(coord_op *op, const char *end, size_t end_len) {
 static void permissions_of_every_kind(void) {
   char dev[64];
   coord_client *client = t_client();
-  done(client, coord_op_role_add(name_of(dev, "dev")));
-  done(client, coord_op_role_grant(dev, COORD_PERMISSION_READ, "k\0y", 3));
-  done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_WRITE, "a/", 2), NULL, 0));
-  done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_READ_WRITE, "b", 1), "d", 1));
-  done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_READ, "x", 1), "\0", 1));
-  done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_READ, "", 0), NULL, 0));
+  t_done(client, coord_op_role_add(name_of(dev, "dev")));
+  t_done(client, coord_op_role_grant(dev, COORD_PERMISSION_READ, "k\0y", 3));
+  t_done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_WRITE, "a/", 2), NULL, 0));
+  t_done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_READ_WRITE, "b", 1), "d", 1));
+  t_done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_READ, "x", 1), "\0", 1));
+  t_done(client, ranged(coord_op_role_grant(dev, COORD_PERMISSION_READ, "", 0), NULL, 0));
   coord_result *role = t_call(client, coord_op_role_get(dev));
   T_INT(coord_result_permissions(role), 5);
   expect_permission(role, COORD_PERMISSION_READ, "k\0y", 3, "", 0);
@@ -105,9 +103,9 @@ static void permissions_of_every_kind(void) {
   expect_permission(role, COORD_PERMISSION_READ, "\0", 1, "\0", 1);
   coord_result_free(role);
   /* On the same range it is replaced. */
-  done(client, coord_op_role_grant(dev, COORD_PERMISSION_READ_WRITE, "k\0y", 3));
-  done(client, ranged(coord_op_role_revoke(dev, "a/", 2), NULL, 0));
-  done(client, ranged(coord_op_role_revoke(dev, "x", 1), "\0", 1));
+  t_done(client, coord_op_role_grant(dev, COORD_PERMISSION_READ_WRITE, "k\0y", 3));
+  t_done(client, ranged(coord_op_role_revoke(dev, "a/", 2), NULL, 0));
+  t_done(client, ranged(coord_op_role_revoke(dev, "x", 1), "\0", 1));
   role = t_call(client, coord_op_role_get(dev));
   T_INT(coord_result_permissions(role), 3);
   expect_permission(role, COORD_PERMISSION_READ_WRITE, "k\0y", 3, "", 0);
@@ -118,8 +116,8 @@ static void permissions_of_every_kind(void) {
 static void what_does_not_exist_is_told(void) {
   char ann[64], dev[64], message[256];
   coord_client *client = t_client();
-  done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
-  done(client, coord_op_role_add(name_of(dev, "dev")));
+  t_done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
+  t_done(client, coord_op_role_add(name_of(dev, "dev")));
   t_call_fails(client, coord_op_user_get("nobody"), COORD_NOT_FOUND, message);
   T_STR(message, "user_get: etcdserver: user name not found");
   t_call_fails(client, coord_op_user_delete("nobody"), COORD_NOT_FOUND, NULL);
@@ -141,13 +139,13 @@ static void what_does_not_exist_is_told(void) {
 static void what_exists_already_is_told(void) {
   char ann[64], dev[64];
   coord_client *client = t_client();
-  done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
+  t_done(client, coord_op_user_add(name_of(ann, "ann"), "secret"));
   t_call_fails(client, coord_op_user_add(ann, "secret"), COORD_CONFLICT, NULL);
-  done(client, coord_op_role_add(name_of(dev, "dev")));
+  t_done(client, coord_op_role_add(name_of(dev, "dev")));
   t_call_fails(client, coord_op_role_add(dev), COORD_CONFLICT, NULL);
   /* Granting twice is fine. */
-  done(client, coord_op_user_grant(ann, dev));
-  done(client, coord_op_user_grant(ann, dev));
+  t_done(client, coord_op_user_grant(ann, dev));
+  t_done(client, coord_op_user_grant(ann, dev));
   coord_client_free(client);
 }
 
@@ -175,12 +173,12 @@ static void names_of_all_sorts(void) {
   longest[4096] = '\0';
   memset(password, 'p', sizeof password);
   password[72] = '\0';
-  done(client, coord_op_user_add(longest, password));
+  t_done(client, coord_op_user_add(longest, password));
   T_TRUE(listed(client, coord_op_user_list(), longest));
-  done(client, coord_op_user_delete(longest));
-  done(client, coord_op_role_add("a b\"\\\x01/\xe2\x82\xac"));
+  t_done(client, coord_op_user_delete(longest));
+  t_done(client, coord_op_role_add("a b\"\\\x01/\xe2\x82\xac"));
   T_TRUE(listed(client, coord_op_role_list(), "a b\"\\\x01/\xe2\x82\xac"));
-  done(client, coord_op_role_delete("a b\"\\\x01/\xe2\x82\xac"));
+  t_done(client, coord_op_role_delete("a b\"\\\x01/\xe2\x82\xac"));
   password[72] = 'p';
   password[73] = '\0';
   t_call_fails(client, coord_op_user_add("u", password), COORD_INVALID, message);
@@ -194,7 +192,7 @@ static void the_switch(void) {
   coord_client *client = t_client_with("endpoints", t_etcd_endpoint(cluster, 0), NULL);
   t_call_fails(client, coord_op_auth_enable(), COORD_NOT_FOUND, message);
   T_STR(message, "auth_enable: etcdserver: root user does not exist");
-  done(client, coord_op_user_add("root", "rootpw"));
+  t_done(client, coord_op_user_add("root", "rootpw"));
   t_call_fails(client, coord_op_auth_enable(), COORD_CONFLICT, message);
   T_HAS(message, "root user does not have root role");
   if (!t_etcd_is_at_least(3, 5)) {
@@ -205,15 +203,15 @@ static void the_switch(void) {
     T_HAS(coord_result_json(result), "\"enabled\":false");
     coord_result_free(result);
   }
-  done(client, coord_op_role_add("root"));
-  done(client, coord_op_user_grant("root", "root"));
-  done(client, coord_op_auth_disable()); /* off already: fine */
-  done(client, coord_op_auth_enable());
+  t_done(client, coord_op_role_add("root"));
+  t_done(client, coord_op_user_grant("root", "root"));
+  t_done(client, coord_op_auth_disable()); /* off already: fine */
+  t_done(client, coord_op_auth_enable());
   t_call_fails(client, coord_op_user_list(), COORD_AUTH, message);
   T_STR(message, "user_list: etcdserver: user name is empty");
   coord_client *root = t_client_with("endpoints", t_etcd_endpoint(cluster, 0), "username", "root",
                                      "password", "rootpw", NULL);
-  done(root, coord_op_auth_enable()); /* on already: fine */
+  t_done(root, coord_op_auth_enable()); /* on already: fine */
   if (t_etcd_is_at_least(3, 5)) {
     coord_result *result = t_call(root, coord_op_auth_status());
     T_INT(coord_result_succeeded(result), 1);
@@ -222,8 +220,8 @@ static void the_switch(void) {
   }
   t_call_fails(root, coord_op_user_delete("root"), COORD_CONFLICT, message);
   T_HAS(message, "invalid auth management");
-  done(root, coord_op_auth_disable());
-  done(client, coord_op_user_list());
+  t_done(root, coord_op_auth_disable());
+  t_done(client, coord_op_user_list());
   coord_client_free(root);
   coord_client_free(client);
   t_etcd_stop(cluster);

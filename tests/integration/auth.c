@@ -19,8 +19,6 @@ static t_cluster *shared(void) {
   return plain;
 }
 
-static void done(coord_client *client, coord_op *op) { coord_result_free(t_call(client, op)); }
-
 static void open_fails(const char *user, const char *password, const char *lazy, coord_code code,
                        const char *part) {
   coord_client *client = NULL;
@@ -37,8 +35,8 @@ static void user_with_a_password(void) {
   T_INT(t_auth_logins(client), 1);
   t_put(client, "t/a", "1");
   T_TRUE(t_get_is(client, "t/a", "1"));
-  done(client, coord_op_members());
-  done(client, coord_op_user_get("ann"));
+  t_done(client, coord_op_members());
+  t_done(client, coord_op_user_get("ann"));
   T_INT(t_auth_logins(client), 1);
   coord_client_free(client);
 }
@@ -147,13 +145,13 @@ static void switched_on_off_and_on(void) {
   T_INT(t_auth_logins(client), 1); /* that is how it knows */
   for (int round = 1; round <= 3; round++) {
     usleep(120000); /* what was just learned is not doubted yet */
-    done(root, coord_op_auth_enable());
+    t_done(root, coord_op_auth_enable());
     t_put(client, "t/a", "1");
     T_TRUE(t_get_is(client, "t/a", "1"));
     t_call_fails(client, coord_op_get("x", 1), COORD_AUTH, NULL);
-    done(root, coord_op_auth_disable());
+    t_done(root, coord_op_auth_disable());
     t_put(client, "t/a", "2");
-    done(client, coord_op_get("x", 1));
+    t_done(client, coord_op_get("x", 1));
     /* etcd 3.4 refuses an unknown token also with authentication off. */
     T_TRUE(t_auth_logins(client) >= 1 + round && t_auth_logins(client) <= 1 + 2 * round);
   }
@@ -164,21 +162,21 @@ static void switched_on_off_and_on(void) {
 
 static void password_changes_and_comes_back(void) {
   coord_client *root = t_auth_client(shared(), "root", "rootpw");
-  done(root, coord_op_user_add("cid", "first"));
-  done(root, coord_op_user_grant("cid", "dev"));
+  t_done(root, coord_op_user_add("cid", "first"));
+  t_done(root, coord_op_user_grant("cid", "dev"));
   coord_client *client = t_client_with("endpoints", t_etcd_endpoint(shared(), 0), "username", "cid",
                                        "password", "first", "log.level", "off", NULL);
   t_put(client, "t/cid", "1");
   usleep(120000);
-  done(root, coord_op_user_password("cid", "second"));
+  t_done(root, coord_op_user_password("cid", "second"));
   t_call_fails(client, coord_op_get("t/cid", 5), COORD_AUTH, NULL);
   coord_client *other = t_auth_client(shared(), "cid", "second");
   T_TRUE(t_get_is(other, "t/cid", "1"));
-  done(root, coord_op_user_password("cid", "first"));
+  t_done(root, coord_op_user_password("cid", "first"));
   usleep(1100000);
   T_TRUE(t_get_is(client, "t/cid", "1"));
   usleep(120000);
-  done(root, coord_op_user_delete("cid"));
+  t_done(root, coord_op_user_delete("cid"));
   t_call_fails(client, coord_op_get("t/cid", 5), COORD_AUTH, NULL);
   coord_client_free(other);
   coord_client_free(client);
@@ -214,7 +212,7 @@ static void jwt_gets_old_when_users_change(void) {
   coord_client *root = t_auth_client(cluster, "root", "rootpw");
   for (int i = 0; i < 5; i++) {
     snprintf(name, sizeof name, "r%d", i);
-    done(root, coord_op_role_add(name));
+    t_done(root, coord_op_role_add(name));
     works_for(client, 150, 5);
   }
   T_TRUE(t_auth_logins(client) >= 2);
@@ -410,7 +408,7 @@ static void watch_with_an_old_token(void) {
   coord_client *client = t_auth_client(cluster, "ann", "annpw");
   coord_client *root = t_auth_client(cluster, "root", "rootpw");
   usleep(120000);
-  done(root, coord_op_user_password("ann", "annpw")); /* ends ann's tokens */
+  t_done(root, coord_op_user_password("ann", "annpw")); /* ends ann's tokens */
   flow f = {.client = client};
   post(&f, run_open);
   T_TRUE(t_wait_until(has_message, &f, 5000));
@@ -428,8 +426,8 @@ static void watch_with_an_old_token(void) {
  * ended meanwhile. */
 static void scan_whose_token_ends_on_the_way(void) {
   coord_client *root = t_auth_client(shared(), "root", "rootpw");
-  done(root, coord_op_user_add("dan", "danpw"));
-  done(root, coord_op_user_grant("dan", "dev"));
+  t_done(root, coord_op_user_add("dan", "danpw"));
+  t_done(root, coord_op_user_grant("dan", "dev"));
   coord_client *client = t_auth_client(shared(), "dan", "danpw");
   for (int i = 0; i < 20; i++) {
     char key[32];
@@ -450,7 +448,7 @@ static void scan_whose_token_ends_on_the_way(void) {
     coord_result_free(result);
     if (page == 0) {
       usleep(120000);
-      done(root, coord_op_user_password("dan", "danpw"));
+      t_done(root, coord_op_user_password("dan", "danpw"));
     }
   }
   T_INT(count, 20);

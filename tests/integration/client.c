@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <json-c/json.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,35 @@ static int count_fds(void) {
   while (readdir(dir)) n++;
   closedir(dir);
   return n;
+}
+
+/* Threads of this process that are called coord-io, and whether they block all that may be blocked. */
+static int count_io_threads(bool *blocks) {
+  char path[300], line[128];
+  unsigned long long blocked = 0;
+  int n = 0;
+  DIR *dir = opendir("/proc/self/task");
+  T_FATAL(dir != NULL);
+  for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    bool named = false;
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
+    FILE *file = entry->d_name[0] != '.' ? fopen(path, "r") : NULL;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+      named = named || strcmp(line, "Name:\tcoord-io\n") == 0;
+      sscanf(line, "SigBlk: %llx", &blocked);
+    }
+    if (file != NULL) fclose(file);
+    n += named;
+    if (named) *blocks = (blocked & (1ULL << (SIGTERM - 1))) && (blocked & (1ULL << (SIGPROF - 1)));
+  }
+  closedir(dir);
+  return n;
+}
+
+static bool has_no_io_thread(void *unused) {
+  bool blocks;
+  (void)unused;
+  return count_io_threads(&blocks) == 0;
 }
 
 static void works(const char *endpoints) {
@@ -494,7 +524,20 @@ static void version_is_known(void) {
   T_INT(coord_version(), 0x000100);
 }
 
-T_MAIN(T_CASE(open_names_the_missing_argument), T_CASE(endpoints_may_be_written_in_several_ways),
+static void one_thread_serves_all_and_ends_with_the_last(void) {
+  bool blocks = false;
+  T_TRUE(t_wait_until(has_no_io_thread, NULL, 10000)); /* of a case before */
+  coord_client *one = t_client(), *other = t_client();
+  T_INT(count_io_threads(&blocks), 1);
+  T_TRUE(blocks);
+  coord_client_free(one);
+  T_INT(count_io_threads(&blocks), 1);
+  coord_client_free(other);
+  T_TRUE(t_wait_until(has_no_io_thread, NULL, 10000));
+}
+
+T_MAIN(T_CASE(one_thread_serves_all_and_ends_with_the_last),
+       T_CASE(open_names_the_missing_argument), T_CASE(endpoints_may_be_written_in_several_ways),
        T_CASE(ipv6_endpoint_works), T_CASE(unix_socket_endpoint_works),
        T_CASE(second_endpoint_answers_when_the_first_is_down),
        T_CASE(failure_to_open_names_every_endpoint), T_CASE(unknown_host_is_unavailable),

@@ -9,8 +9,6 @@
 
 enum { THREADS = 32 };
 
-static void done(coord_client *client, coord_op *op) { coord_result_free(t_call(client, op)); }
-
 /* The load, and what came of it. */
 typedef struct load {
   coord_client *client;
@@ -97,11 +95,11 @@ static void toggle(int nodes) {
   begin(&l, ann, false);
   for (int round = 0; round < 4; round++) {
     pause_ms(300);
-    done(root, coord_op_auth_enable());
+    t_done(root, coord_op_auth_enable());
     pause_ms(300);
-    done(root, coord_op_auth_disable());
+    t_done(root, coord_op_auth_disable());
   }
-  done(root, coord_op_auth_enable());
+  t_done(root, coord_op_auth_enable());
   pause_ms(300);
   end(&l);
   T_TRUE(t_auth_logins(ann) <= 40);
@@ -124,7 +122,7 @@ static void passwords(int nodes) {
   begin(&l, ann, false);
   for (int round = 0; round < 8; round++) {
     pause_ms(250);
-    done(root, coord_op_user_password("ann", "annpw")); /* ends all tokens of ann */
+    t_done(root, coord_op_user_password("ann", "annpw")); /* ends all tokens of ann */
   }
   pause_ms(250);
   end(&l);
@@ -166,7 +164,7 @@ static void jwt_while_roles_change(void) {
   begin(&l, ann, false);
   for (int round = 0; round < 20; round++) {
     snprintf(name, sizeof name, "r%d", round);
-    done(root, coord_op_role_add(name));
+    t_done(root, coord_op_role_add(name));
     pause_ms(50 + 20 * round);
   }
   end(&l);

@@ -6,26 +6,28 @@
 
 #include "etcd/client.h"
 
-static void done(coord_client *client, coord_op *op) { coord_result_free(t_call(client, op)); }
+void t_auth_users(coord_client *client, const char *prefix) {
+  t_done(client, coord_op_user_add("root", "rootpw"));
+  t_done(client, coord_op_role_add("root"));
+  t_done(client, coord_op_user_grant("root", "root"));
+  t_done(client, coord_op_user_add("ann", "annpw"));
+  t_done(client, coord_op_role_add("dev"));
+  t_done(client, coord_op_user_grant("ann", "dev"));
+  coord_op *grant = coord_op_role_grant("dev", COORD_PERMISSION_READ_WRITE, prefix, strlen(prefix));
+  T_CODE(coord_op_set_prefix(grant), COORD_OK);
+  t_done(client, grant);
+}
 
 void t_auth_prepare(t_cluster *cluster) {
   coord_client *client = t_client_with("endpoints", t_etcd_endpoint(cluster, 0), NULL);
-  done(client, coord_op_user_add("root", "rootpw"));
-  done(client, coord_op_role_add("root"));
-  done(client, coord_op_user_grant("root", "root"));
-  done(client, coord_op_user_add("ann", "annpw"));
-  done(client, coord_op_role_add("dev"));
-  done(client, coord_op_user_grant("ann", "dev"));
-  coord_op *grant = coord_op_role_grant("dev", COORD_PERMISSION_READ_WRITE, "t/", 2);
-  T_CODE(coord_op_set_prefix(grant), COORD_OK);
-  done(client, grant);
+  t_auth_users(client, "t/");
   coord_client_free(client);
 }
 
 void t_auth_enable(t_cluster *cluster) {
   t_auth_prepare(cluster);
   coord_client *client = t_client_with("endpoints", t_etcd_endpoint(cluster, 0), NULL);
-  done(client, coord_op_auth_enable());
+  t_done(client, coord_op_auth_enable());
   coord_client_free(client);
 }
 

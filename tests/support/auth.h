@@ -4,11 +4,12 @@
 
 #include "support/etcd.h"
 
-/* Makes users root ("rootpw") and ann ("annpw", may read and write "t/"), and switches
- * authentication on. */
-void t_auth_enable(t_cluster *cluster);
-/* Users as above, without switching it on. */
+/* Makes users root ("rootpw") and ann ("annpw", may read and write what begins with `prefix`). */
+void t_auth_users(coord_client *client, const char *prefix);
+/* The same with "t/". */
 void t_auth_prepare(t_cluster *cluster);
+/* Then switches authentication on. */
+void t_auth_enable(t_cluster *cluster);
 
 /* Arguments for servers with JWT that live this long; keys by openssl. Skips without openssl. */
 const char *const *t_auth_jwt(const char *ttl);

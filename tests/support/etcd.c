@@ -604,6 +604,8 @@ coord_result *t_call(coord_client *client, coord_op *op) {
   return result;
 }
 
+void t_done(coord_client *client, coord_op *op) { coord_result_free(t_call(client, op)); }
+
 bool t_call_fails(coord_client *client, coord_op *op, coord_code code, char *message) {
   coord_result *result = NULL;
   coord_error *err = NULL;

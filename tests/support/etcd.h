@@ -76,6 +76,7 @@ char *t_key(char key[t_key_size], const char *suffix);
 int64_t t_put(coord_client *client, const char *key, const char *value); /* revision */
 bool t_get_is(coord_client *client, const char *key, const char *value); /* NULL: absent */
 coord_result *t_call(coord_client *client, coord_op *op);                /* frees the op */
+void t_done(coord_client *client, coord_op *op); /* the same, its answer is of no interest */
 /* The op fails with `code`; the message is copied to `message`, 256 bytes, unless that is NULL.
  * Frees the op. */
 bool t_call_fails(coord_client *client, coord_op *op, coord_code code, char *message);

@@ -295,6 +295,25 @@ static void streams_end_as_the_server_says(void) {
   }
 }
 
+/* Why it failed is told when its request is gone, and the link, which has another stream, is not. */
+static void stream_that_fails_beside_another_tells_why(void) {
+  static const t_rule rules[] = {{.times = 1, .json = CREATED, .stays_open = true},
+                                 {.method = "Watch",
+                                  .raw = T_BYTES("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                                                 "Content-Type: application/json\r\n\r\nzz\r\n")}};
+  duplex stays = {0}, fails = {0};
+  start(rules, 2);
+  open_stream(&stays, COORD__METHOD_WATCH);
+  send_watch(&stays, 1, 0);
+  wait_for(&stays, 1);
+  open_stream(&fails, COORD__METHOD_WATCH);
+  send_watch(&fails, 1, 0);
+  duplex_expect_closed(&fails, COORD_PROTOCOL, "chunk");
+  T_TRUE(!stays.closed);
+  duplex_end(&stays);
+  stop();
+}
+
 static void watch_that_is_cancelled_is_told_and_leaves_its_connection(void) {
   static const t_rule rules[] = {{.json = CREATED, .stays_open = true}};
   duplex d = {0};
@@ -474,6 +493,7 @@ T_MAIN(T_CASE(headers_are_those_of_the_gateway), T_CASE(calls_one_by_one_share_a
        T_CASE(write_is_not_repeated_on_a_connection_that_was_closed),
        T_CASE(read_is_repeated_and_goes_elsewhere), T_CASE(lines_in_pieces_are_messages),
        T_CASE(token_is_a_header_of_every_request), T_CASE(streams_end_as_the_server_says),
+       T_CASE(stream_that_fails_beside_another_tells_why),
        T_CASE(watch_that_is_cancelled_is_told_and_leaves_its_connection),
        T_CASE(watch_that_the_server_cancels_leaves_the_others), T_CASE(pause_holds_the_server_up),
        T_CASE(watch_begun_in_a_pause_waits), T_CASE(stream_may_be_ended_from_within_a_message),

@@ -142,6 +142,9 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
+    # What a thread or a callback raises fails the test that it belongs to.
+    for warning in ("PytestUnhandledThreadExceptionWarning", "PytestUnraisableExceptionWarning"):
+        config.addinivalue_line("filterwarnings", f"error::pytest.{warning}")
     if config.getoption("--uvloop"):
         import uvloop
 

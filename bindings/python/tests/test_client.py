@@ -29,7 +29,7 @@ def test_every_code_has_its_exception():
     assert sorted(coord.errors.BY_CODE, reverse=True) == list(range(-1, min(coord.errors.BY_CODE) - 1, -1))
     assert ffi.string(lib.coord_code_name(min(coord.errors.BY_CODE) - 1)) == b"UNKNOWN"
     assert issubclass(coord.Timeout, TimeoutError) and issubclass(coord.Invalid, ValueError)
-    assert issubclass(coord.Unavailable, ConnectionError)
+    assert issubclass(coord.Unavailable, ConnectionError) and issubclass(coord.NotFound, LookupError)
 
 
 def test_names_are_whole_or_refused(client, name):
@@ -221,16 +221,37 @@ def test_fork_and_asyncio(etcd):
         async with coord.aio.Client(etcd.endpoint) as client:
             await client.put("a", "1")
 
-            def child():
+            def on_a_new_loop(client):
                 loop = asyncio.new_event_loop()
                 asyncio.events._set_running_loop(None)
                 return loop.run_until_complete(coord.aio.Client.get(client, "a"))
 
-            answer = in_child(child)
-            assert isinstance(answer, (coord.Forked, RuntimeError))
-            assert (await client.get("a")).text == "1"
+            refused = in_child(lambda: on_a_new_loop(client))
+            assert isinstance(refused, RuntimeError) and "another event loop" in str(refused)
+            unused = coord.aio.Client(etcd.endpoint, connect_lazy=True)
+            assert isinstance(in_child(lambda: on_a_new_loop(unused)), coord.Forked)
+            assert (await client.get("a")).text == (await unused.get("a")).text == "1"
+            await unused.close()
 
     asyncio.run(main())
+
+
+FORKING = """
+import os, sys, coord
+os.register_at_fork(after_in_child=coord.after_fork)
+with coord.Client(sys.argv[1]) as client:
+    client.put(sys.argv[2], "parent's")
+    if os.fork() == 0:
+        client.put(sys.argv[2], client.get(sys.argv[2]).text + " child")
+        os._exit(0)
+    status = os.wait()[1]
+    print(status, client.get(sys.argv[2]).text)
+"""
+
+
+def test_every_fork_may_be_followed(etcd, name):
+    done = subprocess.run([sys.executable, "-c", FORKING, etcd.endpoint, name], text=True, capture_output=True, timeout=60)
+    assert done.stdout == "0 parent's child\n", (done.stdout, done.stderr)
 
 
 # ---- other loops, leaks ------------------------------------------------------------------------------

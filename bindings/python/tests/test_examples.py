@@ -1,5 +1,6 @@
-"""The examples, and the code of MIGRATION.md and of the README.md of the tree."""
+"""The examples, and the code of MIGRATION.md and of the README.md of the tree; that of our README.md names what there is."""
 
+import ast
 import asyncio
 import contextlib
 import importlib.util
@@ -10,6 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import urllib.request
 from pathlib import Path
@@ -17,7 +19,9 @@ from pathlib import Path
 import pytest
 
 import coord
+import coord.aio
 from conftest import until
+from coord import ops
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -235,3 +239,30 @@ def test_migration(etcd, client, code):
 def test_readme_of_the_tree(etcd, code, capsys):
     as_printed(code, etcd, {"__name__": "readme"})
     assert "hello" in capsys.readouterr().out
+
+
+def test_readme_names_what_there_is():
+    """Its code is in pieces: whatever is called there on what we have is a member of it, in both clients."""
+    code = "\n".join(param.values[0] for param in blocks(HERE / "README.md"))
+    tree = ast.parse(f"async def page():\n{textwrap.indent(code, '    ')}")
+    lazily = {"connect_lazy": True, "log_level": "off"}
+
+    async def main():
+        async with coord.aio.Client("127.0.0.1:1", **lazily) as apart:
+            with coord.Client("127.0.0.1:1", **lazily) as client:
+                named = set()
+                for one in (client, apart):
+                    registry = one.registry()
+                    for member in members(tree, coord=coord, ops=ops, client=one, registry=registry):
+                        named.add(member)
+                assert len(named) > 20, named
+
+    asyncio.run(main())
+
+
+def members(tree, **things):
+    """(name, member) of all that is read of these things."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in things:
+            assert hasattr(things[node.value.id], node.attr), f"{node.value.id}.{node.attr}"
+            yield node.value.id, node.attr

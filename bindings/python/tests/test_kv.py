@@ -133,7 +133,10 @@ def test_timeouts_are_seconds_or_timedelta(client, name):
 def test_json_answers(client):
     assert client.status()["version"].startswith("3.")
     assert len(client.members()["members"]) == 1
-    assert client.stats()
+    stats = client.stats()
+    assert stats["endpoints"] == [client._option("endpoints")] and stats["connections"] >= 1 and stats["in_flight"] == 0
+    members = stats["methods"]["members"]
+    assert members["calls"] >= 1 and members["errors"] == 0 and members["bytes_received"] > 0 and members["latency_us"]
 
 
 def test_reprs(client, name):

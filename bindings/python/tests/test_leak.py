@@ -16,22 +16,24 @@ def resident():
 
 
 def grown(story, rounds):
-    """Bytes that Python holds more, and that the process has more, after so many rounds; the first tenth warms up."""
-    for _ in range(rounds // 10):
-        story()
-    gc.collect()
-    tracemalloc.start()
-    story()
-    held, size = tracemalloc.get_traced_memory()[0], resident()
+    """Bytes that Python holds more after a tenth of so many rounds, and that the process has more after all of them."""
+
+    def some():
+        for _ in range(rounds // 10):
+            story()
+        gc.collect()
+
+    some()
+    tracemalloc.start()  # it knows of nothing that was made before
+    some()
+    before = tracemalloc.get_traced_memory()[0]
+    some()
+    held, size = tracemalloc.get_traced_memory()[0] - before, resident()
     tracemalloc.stop()
     for _ in range(rounds):
         story()
     gc.collect()
-    tracemalloc.start()
-    story()
-    after = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    return after - held, resident() - size
+    return held, resident() - size
 
 
 def descriptors():

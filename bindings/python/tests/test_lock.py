@@ -103,6 +103,7 @@ def test_threads_take_turns(client, name):
         for _ in range(5):
             with client.lock(name, ttl=5):
                 inside.append(1)
+                time.sleep(0.002)  # another one would come in
                 most.append(len(inside))
                 inside.pop()
             done.append(1)

@@ -153,8 +153,8 @@ def after_fork() -> None:
 
     For a child of ``os.fork``: multiprocessing (``initializer=coord.after_fork``), gunicorn (``post_fork``), uWSGI
     (``postfork``), or everywhere with ``os.register_at_fork(after_in_child=coord.after_fork)``. Locks, leases, watches
-    and all other handles stay the parent's, and answer Forked here; so does an asyncio client, whose loop was not
-    inherited either. In a process that was not forked it does nothing.
+    and all other handles stay the parent's, and answer Forked here; so does an asyncio client, and one that had a loop
+    is refused on any other. In a process that was not forked it does nothing.
     """
     for client in list(_clients):
         client._after_fork()
