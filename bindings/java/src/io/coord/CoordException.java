@@ -39,7 +39,7 @@ public final class CoordException extends RuntimeException {
     return (flags & Core.MAYBE_APPLIED) != 0;
   }
 
-  /** Who it was that answered, or did not; null: nobody was asked. */
+  /** Who it was that answered, or did not; "": nobody was asked. */
   public String endpoint() {
     return endpoint;
   }

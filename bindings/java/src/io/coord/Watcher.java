@@ -44,7 +44,7 @@ public final class Watcher implements AutoCloseable {
   static void check(Event event) {
     int code = Core.event_code(event);
     if (code == Core.OK) return;
-    throw new CoordException(code, Text.bytes(Core.event_message(event), ""), (int) Core.event_flags(event), null, -1, -1);
+    throw new CoordException(code, Text.bytes(Core.event_message(event), ""), (int) Core.event_flags(event), new byte[0], -1, -1);
   }
 
   @Override
