@@ -21,6 +21,9 @@
 
 %rename("%(strip:[coord_])s") "";
 %rename("%(strip:[COORD_])s", %$isenumitem) "";
+#if defined(SWIGRUBY) || defined(SWIGPERL)
+%rename("%(regex:/^coord_(.*)/\\u\\1/)s", %$isclass) "";
+#endif
 
 /* ---- handles ---------------------------------------------------------------------------------- */
 
