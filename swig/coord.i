@@ -23,6 +23,8 @@
 %rename("%(strip:[COORD_])s", %$isenumitem) "";
 #ifdef SWIGJAVA
 %include "java/classes.i"
+#elif defined(SWIGRUBY) || defined(SWIGPERL)
+%rename("%(regex:/^coord_(.*)/\\u\\1/)s", %$isclass) "";
 #endif
 
 /* ---- handles ---------------------------------------------------------------------------------- */

@@ -33,9 +33,9 @@ PAGES = sorted({*ROOT.glob("README.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bi
 def pages_name_what_there_is():
     """Functions, types, codes and variables, in text and in examples, whole."""
     there = set()
-    for folder in ("core/include", "core/spec", "core/src", "tests", "bindings"):
+    for folder in ("core/include", "core/spec", "core/src", "tests", "bindings", "swig"):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".h", ".c", ".def", ".py", ".txt", ".sh") or folder == "core/spec" and path.is_file():
+            if path.suffix in (".h", ".c", ".i", ".def", ".py", ".txt", ".sh") or folder == "core/spec" and path.is_file():
                 there.update(re.findall(r"\w+", path.read_text()))
     faults = []
     for page in PAGES:
