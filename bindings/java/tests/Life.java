@@ -161,6 +161,9 @@ final class Life {
     Support.fails(NullPointerException.class, () -> Core.call(client, null, 0));
     Support.fails(IllegalArgumentException.class, () -> Core.client_set_endpoints(client, "\0"));
     Support.fails(CoordException.class, () -> Core.client_set_endpoints(client, "a b"));
+    Queue queue = Core.queue_open();
+    Support.fails(CoordException.class, () -> Core.submit(client, Op.put("", "x"), 0, queue, 0));
+    queue.close();
     client.close();
     Support.waitFor(() -> descriptors() <= before);
   }
