@@ -135,7 +135,13 @@ COORD_HANDLES(COORD_HANDLE)
 %ignore coord_kv;
 /* Arrays: coord_submit of each, and coord_queue_next in turn, do the same. */
 %ignore coord_call_many;
+%ignore coord_submit_many;
 %ignore coord_queue_drain;
+/* What borrowed.h is made of; bytes are strings. */
+%ignore coord_swig_part;
+%ignore coord_swig_kv;
+%ignore coord_swig_change;
+%ignore coord_bytes;
 
 /* ---- typemaps: a language gives those that are named here ------------------------------------- */
 

@@ -18,13 +18,6 @@
   }
 %}
 
-/* Arrays of ops: submit of each. */
-%ignore coord_submit_many;
-%ignore coord_bytes;
-%ignore coord_swig_part;
-%ignore coord_swig_kv;
-%ignore coord_swig_change;
-
 /* ---- numbers: an id of 64 bits is a long ------------------------------------------------------ */
 
 %apply int64_t { uint64_t, size_t };

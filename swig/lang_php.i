@@ -14,11 +14,6 @@
 %rename("%s", %$isenumitem) "";
 %rename(coord_event_code) coord_event_number;
 %feature("php:type", "0");
-%ignore coord_submit_many; /* arrays */
-%ignore coord_bytes;       /* a value: strings */
-%ignore coord_swig_part;   /* what borrowed.h is made of */
-%ignore coord_swig_kv;
-%ignore coord_swig_change;
 
 /* ---- numbers ---------------------------------------------------------------------------------- */
 

@@ -12,13 +12,6 @@
 Error = _coord_core.Error
 %}
 
-/* Arrays of ops: submit of each. */
-%ignore coord_submit_many;
-%ignore coord_bytes;
-%ignore coord_swig_part;
-%ignore coord_swig_kv;
-%ignore coord_swig_change;
-
 /* ---- the interpreter's lock: let go of where a call may wait ---------------------------------- */
 
 %nothread;

@@ -85,8 +85,6 @@ COORD_HANDLES(COORD_RUBY_OUT)
 
 /* ---- what waits ------------------------------------------------------------------------------- */
 
-%ignore coord_submit_many;
-%ignore coord_bytes;
 /* Thread#raise and the like end a wait, of that thread alone. */
 %ignore coord_queue_wake;
 

@@ -14,12 +14,6 @@
   if (coord_tcl_open(interp) != TCL_OK) return TCL_ERROR;
 %}
 
-%ignore coord_submit_many; /* arrays */
-%ignore coord_bytes;       /* a value: byte arrays */
-%ignore coord_swig_part;   /* what borrowed.h is made of */
-%ignore coord_swig_kv;
-%ignore coord_swig_change;
-
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
 %typemap(in) int64_t, uint64_t, int32_t, uint32_t, size_t, int {
