@@ -47,6 +47,26 @@ def test_work_is_done_once(client, etcd, name):
         mine.take()
 
 
+def test_done_is_part_of_a_transaction(client, name):
+    with client.work_queue(name + "q", ttl=30) as queue:
+        queue.put("one")
+        item = queue.take()
+        once = client.txn().then(coord.ops.get(name), queue.ending(item), coord.ops.put(name, "done"))
+        first = once.commit()
+        assert first.succeeded and len(first.results) == 3 and first.results[1] is None
+        assert first.results[0] is None and first.results[2].revision == first.revision
+        assert not once.commit().succeeded and client.get(name).version == 1
+        with pytest.raises(coord.NotFound):
+            queue.take(wait=False)
+        strange = coord.work.WorkItem(b"elsewhere", b"", 1)
+        with pytest.raises(coord.Invalid, match="elsewhere"):
+            client.txn().then(queue.ending(strange)).commit()
+        with pytest.raises(TypeError, match="made of ops"):
+            client.txn().otherwise(queue.ending(item))
+    with pytest.raises(coord.Closed):
+        once.commit()
+
+
 def test_told_when_what_was_taken_is_lost(client, name):
     with client.work_queue(name, ttl=30) as queue:
         queue.put("one")

@@ -148,11 +148,22 @@ class Condition(Protocol):
         ...
 
 
+class Ending(Protocol):
+    """What states a condition and is done if all hold: that an item of work is done (``WorkQueue.ending``)."""
+
+    parts: int
+    """So many ops of the library it comes to."""
+
+    def add_to(self, txn: Any) -> None:
+        """Add it to a coord_op of a transaction."""
+        ...
+
+
 Self = TypeVar("Self", bound="TxnBuilder")
 AnyOp = Union[Op[Any], "TxnBuilder"]
 
 
-def _op_of(given: AnyOp) -> Op[Any]:
+def _op_of(given: Union[AnyOp, Ending]) -> Op[Any]:
     if isinstance(given, TxnBuilder):
         return given.op()
     if isinstance(given, Op):
@@ -160,13 +171,17 @@ def _op_of(given: AnyOp) -> Op[Any]:
     raise TypeError(f"a transaction is made of ops such as coord.ops.put('a', '1'), not of {given!r}")
 
 
+def _part_of(given: Union[AnyOp, Ending]) -> Union[Op[Any], Ending]:
+    return _op_of(given) if isinstance(given, (Op, TxnBuilder)) or not hasattr(given, "parts") else given
+
+
 class TxnBuilder:
     """A transaction to be. Also an op of other transactions, with ``op()``."""
 
     def __init__(self) -> None:
         self._when: list[Condition] = []
-        self._then: list[Op[Any]] = []
-        self._otherwise: list[Op[Any]] = []
+        self._then: list[Union[Op[Any], Ending]] = []
+        self._otherwise: list[Union[Op[Any], Ending]] = []
         self._idempotent = False
 
     def when(self: Self, *conditions: Condition) -> Self:
@@ -177,9 +192,9 @@ class TxnBuilder:
         self._when.extend(conditions)
         return self
 
-    def then(self: Self, *ops: AnyOp) -> Self:
-        """Add what is done when all conditions hold: get, range, put, delete, other transactions."""
-        self._then.extend(map(_op_of, ops))
+    def then(self: Self, *ops: Union[AnyOp, Ending]) -> Self:
+        """Add what is done when all conditions hold: get, range, put, delete, other transactions; that an item of work is done."""
+        self._then.extend(map(_part_of, ops))
         return self
 
     def otherwise(self: Self, *ops: AnyOp) -> Self:
@@ -203,6 +218,9 @@ class TxnBuilder:
                 _check(condition.add_to(txn))
             for add, some in ((lib.coord_op_then, self._then), (lib.coord_op_else, self._otherwise)):
                 for op in some:
+                    if not isinstance(op, Op):
+                        op.add_to(txn)  # what is wrong with it the transaction itself says
+                        continue
                     part = op.make()
                     try:
                         _check(add(txn, part))
@@ -217,7 +235,11 @@ class TxnBuilder:
 
     def _read(self, record: Record) -> Txn:
         done = self._then if record.succeeded else self._otherwise
-        parts: list[TxnPart] = [op.read(part) for op, part in zip(done, record.parts)]
+        left = iter(record.parts)
+        parts: list[TxnPart] = []
+        for op in done:
+            answers = [next(left) for _ in range(1 if isinstance(op, Op) else op.parts)]
+            parts.append(op.read(answers[0]) if isinstance(op, Op) else None)
         return Txn(record.revision, record.succeeded, tuple(parts))
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from .lease import Told
 if TYPE_CHECKING:
     from ._base import ClientBase
     from ._caller import Caller, Source
+    from .txn import Ending
 
 
 class WorkItem(NamedTuple):
@@ -42,6 +43,23 @@ def _read_put(record: Record) -> Put:
     return Put(record.revision)
 
 
+class _Ending:
+    parts = 2  # it deletes the item, and the mark of who has taken it
+
+    def __init__(self, queue: WorkQueueBase, item: WorkItem) -> None:
+        self._queue = queue
+        self._item = item
+
+    def add_to(self, txn: Any) -> None:
+        def add(ptr: Any) -> None:
+            lib.coord_op_then_done(txn, ptr, self._item.key, len(self._item.key), self._item.token)
+
+        self._queue._op(add)
+
+    def __repr__(self) -> str:
+        return f"<the end of {self._item.key!r}>"
+
+
 class WorkQueueBase(OfHandle):
     """The library's queue of work."""
 
@@ -61,6 +79,16 @@ class WorkQueueBase(OfHandle):
     def remaining(self, item: WorkItem) -> float:
         """Seconds for which a taken item is this worker's at least, if nobody is heard of any more; 0: it may not be."""
         return float(lib.coord_workqueue_remaining_ms(self._ptr, item.token)) / 1000
+
+    def ending(self, item: WorkItem) -> Ending:
+        """That a taken item is done, as part of a transaction: what that writes besides is written once for each item, or not at
+        all (``succeeded`` is False) when another may have it. In the results it is None.
+
+        ::
+
+            client.txn().then(mails.ending(item), ops.put("sent/7", "yes")).commit()
+        """
+        return _Ending(self, item)
 
     def _put(self, value: Bytes, *, timeout: Optional[Seconds] = None) -> Op[Put]:
         """Put an item in. After a failure with ``maybe_applied`` it may be there, and a second ``put`` a second item."""
