@@ -14,6 +14,7 @@ local options = require "coord.options"
 local registry = require "coord.registry"
 local txn = require "coord.txn"
 local watch = require "coord.watch"
+local work = require "coord.work"
 
 local client = {}
 
@@ -231,6 +232,16 @@ function Client:leader(name, timeout)
   if not result then return nil, err end
   return result.kvs and result.kvs[1]
 end
+
+-- A barrier is raised by one, and lowered by anybody; a wait ends when it is lowered, and at once when it is not raised.
+function Client:barrier_raise(name, timeout) return work.raise(self, name, timeout) end
+function Client:barrier_lower(name, timeout) return work.lower(self, name, timeout) end
+-- For at most `timeout` seconds; nil: as long as it takes.
+function Client:barrier_wait(name, timeout) return work.wait(self, name, timeout) end
+
+-- A queue of work, as a worker or for those who put items in. options: ttl.
+---@return coord.WorkQueue?, coord.Error?
+function Client:work_queue(name, given) return work.open(self, name, given) end
 
 ---@return coord.Registry?, coord.Error?
 function Client:registry(given) return registry.open(self, given) end

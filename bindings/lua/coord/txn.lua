@@ -54,21 +54,27 @@ function Txn:when(key, target, relation, operand, more)
   return self
 end
 
+local function nothing() return false end
+
 local function add(self, branch, add_op, list)
   for _, op in ipairs(list) do
     if getmetatable(op) == Txn then op = op:op() end
-    if not ops.is(op) then return wrong(self, "an op is wanted (coord.ops), not a %s", type(op)) end
-    if op.err then
+    if ops.is(op) and op.err then
       self.err = self.err or op.err
-    else
+    elseif ops.is(op) then
       note(self, add_op(self.handle, op.handle))
-      table.insert(self.branches[branch], op.read)
+      table.insert(self.branches[branch], {read = op.read, parts = 1})
+    elseif branch == 1 and type(op) == "table" and op.add_to then
+      note(self, op:add_to(self.handle))
+      table.insert(self.branches[branch], {read = nothing, parts = op.parts})
+    else
+      return wrong(self, "an op is wanted (coord.ops), not a %s", type(op))
     end
   end
   return self
 end
 
--- What is done when all conditions hold: txn:and_then(ops.put(...), ops.get(...)).
+-- What is done when all conditions hold: txn:and_then(ops.put(...), ops.get(...)); that an item of work is done, too.
 function Txn:and_then(...) return add(self, 1, core.op_then, {...}) end
 
 -- What is done when one does not.
@@ -81,7 +87,11 @@ local function reader(branches)
   return function(result)
     local succeeded = result.succeeded ~= false
     local reads, results = branches[succeeded and 1 or 2], {}
-    for i, part in ipairs(result.parts or {}) do results[i] = reads[i] and reads[i](part) or false end
+    local parts, at = result.parts or {}, 1
+    for i, one in ipairs(reads) do
+      results[i] = one.read(parts[at]) or false
+      at = at + one.parts
+    end
     return {succeeded = succeeded, revision = result.revision, results = results}
   end
 end
