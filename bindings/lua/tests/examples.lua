@@ -30,9 +30,11 @@ t.case("server", function()
   t.equal(port:match("^port %d+$") ~= nil, true, port)
   local config = assert(client:config("greeter", {live = false}))
   assert(config:set("greeting", "Hello"))
-  t.equal(pipe:read("*l"):match("^greeting%s+\"Hello\"$") ~= nil, true)
+  local said = pipe:read("*l")
+  t.equal(said:match("^greeting%s+\"Hello\"$") ~= nil, true, said)
   assert(config:set("stop", true))
-  t.equal(pipe:read("*a"):match("stop%s+true") ~= nil, true)
+  said = pipe:read("*a") -- it ends; what is current may be ahead of what was told
+  t.equal(said == "" or said:match("^stop%s+true\n$") ~= nil, true, said)
   pipe:close()
 end)
 
