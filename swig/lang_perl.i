@@ -6,6 +6,7 @@
 #include "perl/convert.h"
 #include "perl/wait.h"
 %}
+%init %{ newXS("Coord::event_error", coord_perl_event_error, __FILE__); %}
 
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
@@ -27,6 +28,7 @@
 %typemap(in) (const void *bytes, size_t bytes_len) (STRLEN length = 0)
   %{ $1 = ($1_ltype)coord_perl_to_bytes($input, &length, "$symname", "$1_name"); $2 = length; %}
 %typemap(in) const char * %{ $1 = ($1_ltype)coord_perl_to_text($input, "$symname", "$1_name"); %}
+%typemap(freearg) const char * ""
 %typemap(in) (const void *const *names, const size_t *name_lens, size_t count) (coord_perl_names list)
   %{ list = coord_perl_to_names($input, "$symname", "$1_name");
      $1 = (void **)list.names; $2 = list.lens; $3 = list.count; %}
@@ -77,6 +79,6 @@ COORD_HANDLES(COORD_PERL_HANDLE)
 %feature("action") coord_put
   "(void)arg1; coord_result_free(coord_perl_run(ST(0), coord_op_put(arg2, arg3, arg4, arg5))); result = COORD_OK;"
 %feature("action") coord_delete
-  "{ coord_result *answer = coord_perl_run(ST(0), coord_op_delete(arg2, arg3));
+  "{ (void)arg1; coord_result *answer = coord_perl_run(ST(0), coord_op_delete(arg2, arg3));
      *arg4 = coord_result_total(answer); coord_result_free(answer); result = COORD_OK; }"
 %feature("action") coord_queue_next "(void)arg1; result = coord_perl_next(ST(0), arg2);"

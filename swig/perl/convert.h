@@ -17,22 +17,37 @@
 
 /* ---- failures ----------------------------------------------------------------------------------- */
 
+/* The line that is to blame: the nearest that is not one of Coord.pm. */
+static const COP *coord_perl_where(void) {
+  dTHX;
+  const COP *line = PL_curcop;
+  for (I32 i = 0;; i++) {
+    const char *package = CopSTASHPV(line);
+    bool is_own = package != NULL && strncmp(package, "Coord", 5) == 0 &&
+                  (package[5] == 0 || strncmp(package + 5, "::", 2) == 0);
+    const PERL_CONTEXT *frame = is_own ? caller_cx(i, NULL) : NULL;
+    if (frame == NULL) return line;
+    line = frame->blk_oldcop;
+  }
+}
+
 static SV *coord_perl_new_error(coord_code code, const char *message, const coord_error *error) {
   dTHX;
+  const COP *line = coord_perl_where();
   HV *hash = newHV();
   SV *raised = sv_2mortal(newRV_noinc((SV *)hash));
-  hv_stores(hash, "code", newSViv(code));
-  hv_stores(hash, "message", newSVpv(message, 0));
-  hv_stores(hash, "flags", newSVuv(coord_error_flags(error)));
-  hv_stores(hash, "endpoint", newSVpv(coord_error_endpoint(error), 0));
-  hv_stores(hash, "grpc_status", newSViv(error != NULL ? coord_error_grpc_status(error) : -1));
-  hv_stores(hash, "http_status", newSViv(error != NULL ? coord_error_http_status(error) : -1));
-  hv_stores(hash, "file", newSVpv(CopFILE(PL_curcop), 0));
-  hv_stores(hash, "line", newSVuv(CopLINE(PL_curcop)));
+  (void)hv_stores(hash, "code", newSViv(code));
+  (void)hv_stores(hash, "message", newSVpv(message, 0));
+  (void)hv_stores(hash, "flags", newSVuv(coord_error_flags(error)));
+  (void)hv_stores(hash, "endpoint", newSVpv(coord_error_endpoint(error), 0));
+  (void)hv_stores(hash, "grpc_status", newSViv(coord_error_grpc_status(error)));
+  (void)hv_stores(hash, "http_status", newSViv(coord_error_http_status(error)));
+  (void)hv_stores(hash, "file", newSVpv(CopFILE(line) != NULL ? CopFILE(line) : "", 0));
+  (void)hv_stores(hash, "line", newSVuv(CopLINE(line)));
   return sv_bless(raised, gv_stashpvs("Coord::Error", GV_ADD));
 }
 
-/* error: may be NULL */
+/* error: NULL when there is no more to say than the code */
 static SV *coord_perl_to_error(coord_code code, const coord_error *error) {
   const char *text = error != NULL ? coord_error_message(error) : coord_code_name(code);
   return coord_perl_new_error(code, text, error);
@@ -48,8 +63,26 @@ static void coord_perl_fail(coord_code code, coord_error *error) {
 
 static void coord_perl_refuse(const char *function, const char *argument, const char *right) {
   dTHX;
-  croak("%s: %s has to be %s", function, argument, right);
+  const COP *line = coord_perl_where();
+  croak("%s: %s has to be %s at %s line %" UVuf ".\n", function, argument, right, CopFILE(line),
+        (UV)CopLINE(line));
 }
+
+/* usage: what SWIG has to say, "Usage: put(client,key,key_len,value,value_len);". Lengths are not given here. */
+static void coord_perl_refuse_count(const char *usage) {
+  dTHX;
+  const COP *line = coord_perl_where();
+  const char *function = usage + sizeof "Usage: " - 1;
+  croak("%.*s: wrong number of arguments at %s line %" UVuf ".\n", (int)strcspn(function, "("),
+        function, CopFILE(line), (UV)CopLINE(line));
+}
+
+#undef SWIG_croak
+#define SWIG_croak(usage)           \
+  do {                              \
+    coord_perl_refuse_count(usage); \
+    goto fail;                      \
+  } while (0)
 
 /* ---- numbers ------------------------------------------------------------------------------------ */
 
@@ -182,7 +215,10 @@ static coord_perl_name coord_perl_class_name(const char *type) {
 static SV *coord_perl_new_handle(const void *handle, const char *type) {
   dTHX;
   SV *sv = newSV(0);
-  if (handle != NULL) sv_setref_iv(sv, coord_perl_class_name(type).text, PTR2IV(handle));
+  if (handle != NULL) {
+    sv_setref_iv(sv, coord_perl_class_name(type).text, PTR2IV(handle));
+    SvREADONLY_on(SvRV(sv));
+  }
   return sv;
 }
 
@@ -204,8 +240,8 @@ static void *coord_perl_to_handle(SV *sv, const char *type, const char *function
   return handle;
 }
 
-/* DESTROY, also called as release; the second time it does nothing. */
-XS(coord_perl_destroy) {
+/* DESTROY, and free, which says it now; the second one does nothing. */
+XS_INTERNAL(coord_perl_destroy) {
   dXSARGS;
   void (*destroy)(void *);
   memcpy(&destroy, &XSANY.any_ptr, sizeof destroy);
@@ -220,13 +256,16 @@ XS(coord_perl_destroy) {
 static void coord_perl_class(const char *type, void (*destroy)(void *)) {
   dTHX;
   coord_perl_name name = coord_perl_class_name(type);
-  HV *stash = gv_stashpv(name.text, GV_ADD);
   static const char *const methods[] = {"DESTROY", "free"};
   for (size_t i = 0; i < 2; i++) {
     CV *cv = newXS(Perl_form(aTHX_ "%s::%s", name.text, methods[i]), coord_perl_destroy, __FILE__);
     memcpy(&CvXSUBANY(cv).any_ptr, &destroy, sizeof destroy);
   }
-  newCONSTSUB(stash, "CLONE_SKIP", newSViv(1)); /* another thread gets undef */
+  /* Another thread has undef in its place. */
+  newCONSTSUB(gv_stashpv(name.text, GV_ADD), "CLONE_SKIP", newSViv(1));
+  /* What SWIG makes of the destructor knows nothing of a handle that is freed already. */
+  const char *own = Perl_form(aTHX_ "delete_%s", name.text + sizeof "Coord::" - 1);
+  (void)hv_delete(gv_stashpvs("Coord", GV_ADD), own, (I32)strlen(own), G_DISCARD);
 }
 
 #endif

@@ -91,7 +91,9 @@ static coord_result *coord_perl_run(SV *client, coord_op *op) {
   return coord_perl_execute(client, op, op, 0);
 }
 
-static coord_event *coord_perl_next(SV *queue, int32_t timeout_ms) {
+static coord_event *coord_perl_next(SV *given, int32_t timeout_ms) {
+  dTHX;
+  SV *queue = sv_mortalcopy(given); /* a handler may let go of it, or free it */
   double ends = timeout_ms < 0 ? 0 : coord_perl_now() + timeout_ms / 1000.0;
   for (;;) {
     coord_queue *q = coord_perl_to_handle(queue, "coord_queue", "queue_next", "queue");
@@ -102,6 +104,16 @@ static coord_event *coord_perl_next(SV *queue, int32_t timeout_ms) {
     if (event != NULL || (timeout_ms >= 0 && left <= 0)) return event;
     coord_perl_sleep(fd, timeout_ms < 0 ? -1 : left);
   }
+}
+
+/* event_error(event): why it failed, is at risk or lost, as a Coord::Error; undef when all is well. */
+XS_INTERNAL(coord_perl_event_error) {
+  dXSARGS;
+  if (items != 1) croak("Usage: event_error(event)");
+  const coord_event *event = coord_perl_to_handle(ST(0), "coord_event", "event_error", "event");
+  coord_code code = coord_event_code(event);
+  ST(0) = code != COORD_OK ? coord_perl_to_error(code, coord_event_error(event)) : &PL_sv_undef;
+  XSRETURN(1);
 }
 
 #endif
