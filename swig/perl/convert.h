@@ -234,7 +234,7 @@ static void *coord_perl_to_handle(SV *sv, const char *type, const char *function
   }
   void *handle = INT2PTR(void *, SvIVX(SvRV(sv)));
   if (handle == NULL) {
-    const char *text = Perl_form(aTHX_ "%s: %s was released", function, argument);
+    const char *text = Perl_form(aTHX_ "%s: %s was freed", function, argument);
     croak_sv(coord_perl_new_error(COORD_INVALID, text, NULL));
   }
   return handle;
@@ -247,8 +247,10 @@ XS_INTERNAL(coord_perl_destroy) {
   memcpy(&destroy, &XSANY.any_ptr, sizeof destroy);
   if (items > 0 && sv_isobject(ST(0)) && SvIOK(SvRV(ST(0)))) {
     void *handle = INT2PTR(void *, SvIVX(SvRV(ST(0))));
+    dSAVE_ERRNO; /* a handle may be let go of between a failure and the look at $! */
     SvIV_set(SvRV(ST(0)), 0);
     if (handle != NULL) destroy(handle);
+    RESTORE_ERRNO;
   }
   XSRETURN_EMPTY;
 }

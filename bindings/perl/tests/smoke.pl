@@ -280,10 +280,10 @@ test freed_handles_are_refused => sub {
     my $copy = $c;
     $c->free;
     $c->free;
-    fails(Coord::INVALID(), qr/put: client was released at \S*smoke\.pl/, sub { Coord::put($copy, 'a', 'b') });
+    fails(Coord::INVALID(), qr/put: client was freed at \S*smoke\.pl/, sub { Coord::put($copy, 'a', 'b') });
     my $result = Coord::get(client(), 'a');
     $result->free;
-    fails(Coord::INVALID(), qr/kv_value: result was released/, sub { Coord::kv_value($result, -1, 0) });
+    fails(Coord::INVALID(), qr/kv_value: result was freed/, sub { Coord::kv_value($result, -1, 0) });
     Coord::Client::free('x');
     Coord::Client::free();
     fails(undef, qr/read-only/, sub { $$copy = 4711 });
@@ -292,7 +292,8 @@ test freed_handles_are_refused => sub {
 sub resident { open my $f, '<', '/proc/self/statm' or die; (split ' ', <$f>)[1] * 4 }
 sub descriptors { my @all = glob '/proc/self/fd/*'; scalar @all }
 
-# That doing it so often has not made the process larger, by more than 8 MiB, after a quarter of it.
+# That doing it so often has not made the process larger, by more than 8 MiB, after a quarter of it. Clients of earlier cases may
+# make a connection or two meanwhile; one descriptor that is left each time, or each hundredth, is more.
 sub is_flat {
     my ($times, $body) = @_;
     $body->($_) for 1 .. $times / 4;
@@ -300,7 +301,7 @@ sub is_flat {
     $body->($_) for 1 .. $times;
     my $grown = resident() - $before[0];
     truth($grown < 8192, "that $grown KiB more are less than 8192");
-    wait_for(sub { descriptors() <= $before[1] });
+    wait_for(sub { descriptors() <= $before[1] + 15 });
 }
 
 # What is given is 1,000 bytes, so that a copy of it which is left shows.
@@ -387,7 +388,7 @@ test a_signal_handler_runs_and_the_wait_goes_on => sub {
     my $freed = Coord::queue_open();
     local $SIG{ALRM} = sub { $freed->free };
     setitimer(ITIMER_REAL, 0.05);
-    fails(Coord::INVALID(), qr/queue was released/, sub { Coord::queue_next($freed, -1) });
+    fails(Coord::INVALID(), qr/queue was freed/, sub { Coord::queue_next($freed, -1) });
     my $gone = client();
     $c->put('pl/barrier', '');
     local $SIG{ALRM} = sub { $gone->free };
@@ -432,7 +433,7 @@ test example_as_printed => sub {
     my $here = "$FindBin::Bin/..";
     my ($source, $readme) = map { open my $f, '<', "$here/$_" or die "$_: $!"; local $/; scalar <$f> } 'examples/job.pl', 'README.md';
     my ($printed) = $readme =~ /^```perl\n(.*?)^```/ms;
-    truth(index($source, $printed) >= 0, 'that the example of the README is examples/job.pl');
+    truth($source =~ s/\A#.*\n//r eq $printed, 'that the example of the README is examples/job.pl');
     open my $run, '-|', $^X, (map { "-I$_" } @INC), "$here/examples/job.pl", endpoint() or die "perl: $!";
     equal(join('', <$run>), "jobs/1: done\n");
     close $run;
