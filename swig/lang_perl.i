@@ -69,8 +69,6 @@ COORD_HANDLES(COORD_PERL_HANDLE)
 
 /* ---- what waits ------------------------------------------------------------------------------- */
 
-%ignore coord_submit_many;
-%ignore coord_bytes;
 /* A signal handler ends a wait by die. */
 %ignore coord_queue_wake;
 
