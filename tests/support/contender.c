@@ -243,7 +243,7 @@ static void begin_server(t_contender *c) {
 static void decode(char out[160], const char *text) {
   unsigned char raw[TEXT] = {0};
   if (strlen(text) < TEXT) EVP_DecodeBlock(raw, (const unsigned char *)text, (int)strlen(text));
-  snprintf(out, 160, "%s", (char *)raw);
+  snprintf(out, 160, "%.159s", (char *)raw);
 }
 
 /* The answer of Lock has the key; that of Campaign a leader with the key, which Resign wants back. */
