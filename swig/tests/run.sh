@@ -8,23 +8,9 @@ shift 2
 skip() { echo "skip $name: $*"; exit 0; }
 
 command -v "$1" >/dev/null || skip "there is no $1; ./dev setup swig installs it"
-work=$(mktemp -d)
-mkfifo "$work/to" "$work/from"
-"$build/tests/conformance/conformance_etcd" <"$work/to" >"$work/from" &
-server=$!
-exec 3>"$work/to" 4<"$work/from"
-rm -rf "$work"
-end() {
-  exec 3>&- 4<&-
-  wait "$server" || true
-}
-trap end EXIT
-read -r line <&4
-case $line in
-  skip*) skip "${line#skip serve: }" ;;
-  "ok "*) ;;
-  *) echo "not ok $name: conformance_etcd says: $line"; exit 1 ;;
-esac
+# shellcheck source=/dev/null
+source "$(dirname "${BASH_SOURCE[0]}")/../../tests/conformance/serve.sh"
+serve "$name" "$build"
 echo begin >&3
 read -r _ endpoint _ <&4
 status=0

@@ -16,20 +16,17 @@ end
 
 -- ---- barriers --------------------------------------------------------------------------------
 
-function work.raise(client, name, timeout)
-  if type(name) ~= "string" then return errors.invalid("the name of a barrier is a %s", type(name)) end
-  return done(client.caller, core.op_barrier_raise(name), options.milliseconds(timeout, 0))
+-- What a method of the client does with a barrier; `wait`: it may take any time.
+local function barrier(op_of, wait)
+  return function(client, name, timeout)
+    if type(name) ~= "string" then return errors.invalid("the name of a barrier is a %s", type(name)) end
+    return done(client.caller, op_of(name), options.milliseconds(timeout, wait and -1 or 0), wait)
+  end
 end
 
-function work.lower(client, name, timeout)
-  if type(name) ~= "string" then return errors.invalid("the name of a barrier is a %s", type(name)) end
-  return done(client.caller, core.op_barrier_lower(name), options.milliseconds(timeout, 0))
-end
-
-function work.wait(client, name, timeout)
-  if type(name) ~= "string" then return errors.invalid("the name of a barrier is a %s", type(name)) end
-  return done(client.caller, core.op_barrier_wait(name), options.milliseconds(timeout, -1), true)
-end
+work.raise = barrier(core.op_barrier_raise)
+work.lower = barrier(core.op_barrier_lower)
+work.wait = barrier(core.op_barrier_wait, true)
 
 -- ---- queues of work --------------------------------------------------------------------------
 
@@ -86,19 +83,18 @@ function Queue:try_take(timeout)
   return nil, err
 end
 
--- A taken item is done, and gone. LOST: another may have it.
-function Queue:done(item, timeout)
-  local err = wrong_item(item)
-  if err then return nil, err end
-  return done(self.caller, core.op_work_done(self.handle, item.key, item.token), options.milliseconds(timeout, 0))
+local function ending(op_of)
+  return function(self, item, timeout)
+    local err = wrong_item(item)
+    if err then return nil, err end
+    return done(self.caller, op_of(self.handle, item.key, item.token), options.milliseconds(timeout, 0))
+  end
 end
 
--- Back, undone, to its place.
-function Queue:give_back(item, timeout)
-  local err = wrong_item(item)
-  if err then return nil, err end
-  return done(self.caller, core.op_work_return(self.handle, item.key, item.token), options.milliseconds(timeout, 0))
-end
+-- A taken item is done, and gone: done(item, timeout). LOST: another may have it.
+Queue.done = ending(core.op_work_done)
+-- Back, undone, to its place: give_back(item, timeout).
+Queue.give_back = ending(core.op_work_return)
 
 -- Seconds for which a taken item is this worker's at least.
 function Queue:remaining(item)

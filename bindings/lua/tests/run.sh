@@ -18,24 +18,10 @@ command -v "$interpreter" >/dev/null || skip "there is no $interpreter; ./dev se
 export LUA_PATH="$here/?.lua;$here/../?.lua;;" LUA_CPATH="$build/swig/lua$module/?.so;;"
 # An interpreter looks at the variables of its own version first.
 unset LUA_PATH_5_4 LUA_CPATH_5_4 LUA_PATH_5_3 LUA_CPATH_5_3
-work=$(mktemp -d)
-mkfifo "$work/to" "$work/from"
-"$build/tests/conformance/conformance_etcd" <"$work/to" >"$work/from" &
-server=$!
-exec 3>"$work/to" 4<"$work/from"
-rm -rf "$work"
-end() {
-  exec 3>&- 4<&-
-  wait "$server" || true
-}
-trap end EXIT
-read -r line <&4
-case $line in
-  skip*) skip "${line#skip serve: }" ;;
-  "ok "*) ;;
-  *) echo "not ok lua_${version}_$file: conformance_etcd says: $line"; exit 1 ;;
-esac
+# shellcheck source=/dev/null
+source "$(dirname "${BASH_SOURCE[0]}")/../../../tests/conformance/serve.sh"
+serve "lua_${version}_$file" "$build"
 status=0
 # shellcheck disable=SC2086
-COORD_TEST_SERVER=${line#ok } ${COORD_LUA_WRAP:-} "$interpreter" "$here/$file.lua" "$@" || status=$?
+${COORD_LUA_WRAP:-} "$interpreter" "$here/$file.lua" "$@" || status=$?
 exit "$status"
