@@ -147,11 +147,4 @@ function Config:accept(event) return errors.checked(core.config_accept(self.hand
 -- for changes in config:changes() do: all of one revision together; ends when the client is closed.
 Config.changes = mirror.changes
 
-function Config:close()
-  if not self.freed then self:free() end
-  return true
-end
-
-Config.__close = Config.close
-
 return config

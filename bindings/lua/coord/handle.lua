@@ -27,7 +27,7 @@ function handle.event(raw)
   }
 end
 
--- A class of handles. finish(self): what close does before the handle is let go; true, or nil and an error.
+-- A class of handles, with what all of them can do.
 function handle.class(name)
   local class = {}
   class.__index = class
@@ -55,6 +55,14 @@ function handle.class(name)
     core.release(self.handle)
     self.freed = true
   end
+
+  -- What has nothing to take leave of; the others have a close of their own.
+  function class:close()
+    if not self.freed then self:free() end
+    return true
+  end
+
+  function class:__close() self:close() end
 
   return class
 end

@@ -128,13 +128,6 @@ end
 
 -- for event in discovery:events() do: event.changes ({type = "up", "down" or "changed", instance}), event.instances.
 
-function Discovery:close()
-  if not self.freed then self:free() end
-  return true
-end
-
-Discovery.__close = Discovery.close
-
 -- ---- pickers ---------------------------------------------------------------------------------
 
 ---@class coord.Picker

@@ -98,13 +98,6 @@ function Watch:batches() return iterate(self, self.next_batch) end
 -- Ends it; what waits still comes, and then CLOSED.
 function Watch:cancel() core.watch_close(self.handle) end
 
-function Watch:close()
-  if not self.freed then self:free() end
-  return true
-end
-
-Watch.__close = Watch.close
-
 -- ---- scans -----------------------------------------------------------------------------------
 
 ---@class coord.Scan

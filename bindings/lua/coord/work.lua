@@ -37,7 +37,7 @@ work.wait = barrier(core.op_barrier_wait, true)
 
 ---@class coord.WorkQueue
 ---@field name string
-local Queue = handle.class("WorkQueue")
+local Queue = handle.class("WorkQueue") -- close returns what was taken and not done to its place
 
 function work.open(client, name, given)
   local settings, err = options.make(client.options, given, {"lock_", "lock.", ""})
@@ -116,13 +116,5 @@ end
 function Queue:ending(item)
   return setmetatable({queue = self, item = item, err = wrong_item(item), parts = 2}, Ending)
 end
-
--- Lets go of it; what was taken and not done returns to its place.
-function Queue:close()
-  if not self.freed then self:free() end
-  return true
-end
-
-Queue.__close = function(self) self:close() end
 
 return work
