@@ -110,10 +110,4 @@ end
 
 mirror.changes = Mirror.changes
 
-function Mirror:close()
-  if not self.freed then self:free() end
-  return true
-end
-
-Mirror.__close = Mirror.close
 return mirror
